@@ -1,0 +1,153 @@
+//! Calls of functions: what is the same for all of them, so that a function itself is only what it computes.
+
+use super::Evaluator;
+use crate::code;
+use crate::convert::{convert, given};
+use crate::diagnostic::Diagnostic;
+use crate::function::{Call, Function, Marks, Parameter, Run, Shape};
+use crate::syntax::ir::ExprId;
+use crate::types::Type;
+use crate::value::{Data, Entries, Value};
+
+impl Evaluator<'_> {
+    pub(super) fn call(&mut self, function: &'static Function, ids: &[ExprId], expand: bool, id: ExprId) -> Value {
+        let run = match function.run {
+            Run::Lazy(run) => return run(self, ids, id),
+            Run::Eager(run) => run,
+        };
+        let Some((arguments, ids)) = self.arguments(function, ids, expand, id) else { return Value::POISON };
+        // Who moves elements as they are does not look into them.
+        let work = |value: &Value| if function.marks == Marks::Parts { length(value) } else { value.weight() };
+        if !self.spend(arguments.iter().map(work).fold(0, u64::saturating_add), id) {
+            return Value::POISON;
+        }
+        let mut converted = Vec::with_capacity(arguments.len());
+        let (mut wrong, mut unknown, mut sensitive) = (false, false, false);
+        for (position, (argument, argument_id)) in arguments.iter().zip(&ids).enumerate() {
+            let parameter = function.parameter(position);
+            unknown |= argument.is_unknown() || (argument.has_unknown() && function.marks == Marks::Whole);
+            sensitive |= match function.marks {
+                Marks::Whole => argument.has_secret(),
+                Marks::Parts => argument.sensitive,
+                Marks::Own => false,
+            };
+            match self.argument(function, parameter, argument, *argument_id) {
+                Some(value) => converted.push(value),
+                None => wrong = true,
+            }
+        }
+        if wrong {
+            return Value::POISON;
+        }
+        if unknown {
+            return Value::unknown(function.gives.as_type()).mark(sensitive);
+        }
+        match run(&mut Call { arguments: converted, files: self.files }) {
+            Ok(value) if self.spend(length(&value), id) => value.mark(sensitive),
+            Ok(_) => Value::POISON,
+            Err(failure) => {
+                let at = failure.argument.and_then(|position| ids.get(position).copied()).unwrap_or(id);
+                let message = format!("`{}` cannot be computed", function.name);
+                self.fail(failure.code, at, message, failure.reason)
+            }
+        }
+    }
+
+    /// Evaluates all arguments, the last one element by element if it is followed by `...`.
+    fn arguments(
+        &mut self,
+        function: &Function,
+        ids: &[ExprId],
+        expand: bool,
+        id: ExprId,
+    ) -> Option<(Vec<Value>, Vec<ExprId>)> {
+        let mut arguments: Vec<Value> = ids.iter().map(|argument| self.evaluate(*argument)).collect();
+        let mut ids = ids.to_vec();
+        if expand && let (Some(last), Some(last_id)) = (arguments.pop(), ids.pop()) {
+            match &last.data {
+                Data::List(list) | Data::Set(list) => {
+                    ids.extend(std::iter::repeat_n(last_id, list.items.len()));
+                    arguments.extend(list.items.iter().map(|item| item.clone().mark(last.sensitive)));
+                }
+                Data::Unknown(_) => {
+                    arguments.push(last);
+                    ids.push(last_id);
+                    // How many there will be is not known, so there is nothing to count.
+                    return Some((arguments, ids));
+                }
+                Data::Poison => return None,
+                _ => {
+                    let label = format!("a list is needed before `...`, but this is {}", given(&last));
+                    self.fail(code::ARGUMENT, last_id, format!("`{}` cannot be called", function.name), label);
+                    return None;
+                }
+            }
+            if let Some(wrong) = function.wrong_count(arguments.len()) {
+                let span = self.arena.span(id);
+                let label = format!("called with {}", arguments.len());
+                let help = format!("write `{}`", function.signature());
+                self.report(Diagnostic::error(code::ARGUMENT, span, wrong, label).help(help));
+                return None;
+            }
+        }
+        let poison = arguments.iter().any(|argument| match function.marks {
+            Marks::Parts => argument.is_poison(),
+            Marks::Whole | Marks::Own => argument.has_poison(),
+        });
+        (!poison).then_some((arguments, ids))
+    }
+
+    fn argument(&mut self, function: &Function, parameter: &Parameter, value: &Value, id: ExprId) -> Option<Value> {
+        let message = || format!("`{}` cannot use its argument `{}`", function.name, parameter.name);
+        if value.is_null() && parameter.nullable {
+            return Some(value.clone());
+        }
+        if value.is_null() {
+            self.fail(
+                code::ARGUMENT,
+                id,
+                message(),
+                format!("{} is needed, but this is `null`", parameter.takes.described()),
+            );
+            return None;
+        }
+        // Elements of lists and maps are looked at by the function itself, unless it wants them all of one type.
+        let fits = match parameter.takes {
+            Shape::Any => return Some(value.clone()),
+            Shape::List => value.as_items().is_some() || may_be(value, is_list),
+            Shape::Map => value.as_entries().is_some() || may_be(value, is_map),
+            wanted => match convert(value, &wanted.as_type()) {
+                Ok(converted) => return Some(converted),
+                Err(mismatches) => {
+                    let reason = mismatches.into_iter().next().map_or_else(String::new, |mismatch| mismatch.reason);
+                    self.fail(code::ARGUMENT, id, message(), reason);
+                    return None;
+                }
+            },
+        };
+        if fits {
+            return Some(value.clone());
+        }
+        let label = format!("{} is needed, but this is {}", parameter.takes.described(), given(value));
+        self.fail(code::ARGUMENT, id, message(), label);
+        None
+    }
+}
+
+/// How many elements there are, without looking into them.
+fn length(value: &Value) -> u64 {
+    let items = value.as_items().map(<[Value]>::len);
+    items.or(value.as_entries().map(Entries::len)).unwrap_or(0) as u64
+}
+
+fn may_be(value: &Value, fits: fn(&Type) -> bool) -> bool {
+    matches!(&value.data, Data::Unknown(of) if matches!(**of, Type::Any) || fits(of))
+}
+
+fn is_list(of: &Type) -> bool {
+    matches!(of, Type::List(_) | Type::Set(_) | Type::Tuple(_))
+}
+
+fn is_map(of: &Type) -> bool {
+    matches!(of, Type::Map(_) | Type::Object(_) | Type::Host)
+}

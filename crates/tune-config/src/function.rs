@@ -1,0 +1,292 @@
+//! The functions of the language. Each is one row of a table: its name, what it takes and gives, what it is for, and the
+//! code that computes it. Evaluating and converting arguments, secrets and values that are not known yet are the same
+//! for all and happen before, in `evaluate::call`.
+
+mod collection;
+mod control;
+mod conversion;
+mod encoding;
+mod format;
+mod json;
+mod network;
+pub(crate) mod number;
+mod string;
+
+pub(crate) use encoding::hexadecimal;
+
+use std::fmt;
+
+use tune_core::Number;
+use tune_core::problem::Code;
+
+use crate::code;
+use crate::evaluate::Evaluator;
+use crate::source::Files;
+use crate::syntax::ir::ExprId;
+use crate::types::Type;
+use crate::value::{Entries, Value};
+
+/// One row of the table.
+pub(crate) struct Function {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+    /// What any number of further arguments are.
+    pub rest: Option<Parameter>,
+    pub gives: Shape,
+    pub marks: Marks,
+    pub doc: &'static str,
+    pub run: Run,
+}
+
+pub(crate) struct Parameter {
+    pub name: &'static str,
+    pub takes: Shape,
+    pub nullable: bool,
+    pub optional: bool,
+}
+
+/// What is converted, and to what, before a function sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Any,
+    Bool,
+    Number,
+    Integer,
+    Text,
+    /// A list or a set of whatever.
+    List,
+    /// A list of strings.
+    Texts,
+    Map,
+}
+
+/// How secrets among the arguments show in the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// Any secret, however deep, makes the result one.
+    Whole,
+    /// The function moves parts of its arguments as they are, so secrets in them stay where they are.
+    Parts,
+    /// The function is about secrets.
+    Own,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    Eager(fn(&mut Call<'_>) -> Result<Value, Failure>),
+    /// Evaluates its own arguments, or does not.
+    Lazy(fn(&mut Evaluator<'_>, &[ExprId], ExprId) -> Value),
+}
+
+/// Converted arguments on their way into a function.
+pub(crate) struct Call<'a> {
+    pub arguments: Vec<Value>,
+    pub files: &'a dyn Files,
+}
+
+/// Why a function has no result. The reason never holds any of the arguments, because they may be secrets.
+pub(crate) struct Failure {
+    pub argument: Option<usize>,
+    pub code: Code,
+    pub reason: String,
+}
+
+/// Returns the function of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    all().find(|function| function.name == name)
+}
+
+/// Returns the name of every function.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|function| function.name)
+}
+
+/// Returns how every function is called and what it is for, sorted by name.
+pub fn functions() -> Vec<(String, &'static str)> {
+    let mut functions: Vec<&Function> = all().collect();
+    functions.sort_unstable_by_key(|function| function.name);
+    functions.into_iter().map(|function| (function.signature(), function.doc)).collect()
+}
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    let tables = [
+        collection::FUNCTIONS,
+        control::FUNCTIONS,
+        conversion::FUNCTIONS,
+        encoding::FUNCTIONS,
+        network::FUNCTIONS,
+        number::FUNCTIONS,
+        string::FUNCTIONS,
+    ];
+    tables.into_iter().flatten()
+}
+
+/// Starts a row.
+const fn row(
+    name: &'static str,
+    parameters: &'static [Parameter],
+    gives: Shape,
+    doc: &'static str,
+    run: fn(&mut Call<'_>) -> Result<Value, Failure>,
+) -> Function {
+    Function { name, parameters, rest: None, gives, marks: Marks::Whole, doc, run: Run::Eager(run) }
+}
+
+const fn takes(name: &'static str, takes: Shape) -> Parameter {
+    Parameter { name, takes, nullable: false, optional: false }
+}
+
+impl Function {
+    const fn rest(mut self, parameter: Parameter) -> Self {
+        self.rest = Some(parameter);
+        self
+    }
+
+    const fn marks(mut self, marks: Marks) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// Returns what the argument at `position` is for.
+    pub(crate) fn parameter(&self, position: usize) -> &Parameter {
+        self.parameters
+            .get(position)
+            .or(self.rest.as_ref())
+            .or(self.parameters.last())
+            .expect("the number of arguments was checked, so there is a parameter for each")
+    }
+
+    /// Returns what is wrong with calling it with `count` arguments.
+    pub(crate) fn wrong_count(&self, count: usize) -> Option<String> {
+        let least = self.parameters.iter().filter(|parameter| !parameter.optional).count();
+        let most = if self.rest.is_some() { usize::MAX } else { self.parameters.len() };
+        let takes = match (least, most) {
+            _ if (least..=most).contains(&count) => return None,
+            (least, usize::MAX) => format!("at least {}", counted(least)),
+            (least, most) if least == most => counted(least),
+            (least, most) => format!("{least} to {}", counted(most)),
+        };
+        Some(format!("`{}` takes {takes}", self.name))
+    }
+
+    /// Returns how a call is written: `lookup(map, key, default?)`.
+    pub(crate) fn signature(&self) -> String {
+        let named = self.parameters.iter().map(|parameter| {
+            if parameter.optional { format!("{}?", parameter.name) } else { parameter.name.to_owned() }
+        });
+        let rest = self.rest.iter().map(|parameter| format!("{}…", parameter.name));
+        format!("{}({})", self.name, named.chain(rest).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.signature())
+    }
+}
+
+impl Parameter {
+    /// Takes `null` as well.
+    const fn or_null(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
+    const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+}
+
+impl Shape {
+    pub(crate) fn as_type(self) -> Type {
+        match self {
+            Self::Any => Type::Any,
+            Self::Bool => Type::Bool,
+            Self::Number => Type::Number,
+            Self::Integer => Type::Integer,
+            Self::Text => Type::String,
+            Self::List => Type::list(Type::Any),
+            Self::Texts => Type::list(Type::String),
+            Self::Map => Type::map(Type::Any),
+        }
+    }
+
+    pub(crate) fn described(self) -> String {
+        match self {
+            Self::Any => "a value".to_owned(),
+            Self::List => "a list or a set".to_owned(),
+            shape => shape.as_type().described(),
+        }
+    }
+}
+
+/// Access to converted arguments. A position that was checked to be there and of the right shape is simply used; the
+/// table test calls every function, so a row that disagrees with its code does not get far.
+impl Call<'_> {
+    fn value(&self, position: usize) -> &Value {
+        &self.arguments[position]
+    }
+
+    fn given(&self, position: usize) -> bool {
+        self.arguments.len() > position
+    }
+
+    fn text(&self, position: usize) -> &str {
+        self.arguments[position].as_str().expect("the table says this is a text")
+    }
+
+    fn number(&self, position: usize) -> &Number {
+        self.arguments[position].as_number().expect("the table says this is a number")
+    }
+
+    /// Returns a whole number; one beyond 64 bits is beyond every length and every position anyway.
+    fn integer(&self, position: usize) -> i64 {
+        let number = self.number(position);
+        let saturated = if *number < Number::from(0_i64) { i64::MIN } else { i64::MAX };
+        number.as_i64().unwrap_or(saturated)
+    }
+
+    fn items(&self, position: usize) -> &[Value] {
+        self.arguments[position].as_items().expect("the table says this is a list")
+    }
+
+    fn entries(&self, position: usize) -> &Entries {
+        self.arguments[position].as_entries().expect("the table says this is a map")
+    }
+
+    /// Returns the texts of a list of strings; a `null` among them is a failure.
+    fn texts(&self, position: usize) -> Result<Vec<&str>, Failure> {
+        let texts = self.items(position).iter().map(Value::as_str).collect::<Option<Vec<_>>>();
+        texts.ok_or_else(|| Failure::of(position, "the list holds a `null`"))
+    }
+}
+
+impl Failure {
+    /// A failure that one argument is to blame for.
+    fn of(argument: usize, reason: impl Into<String>) -> Self {
+        Self { argument: Some(argument), code: code::ARGUMENT, reason: reason.into() }
+    }
+
+    /// A failure of the whole call.
+    fn new(reason: impl Into<String>) -> Self {
+        Self { argument: None, code: code::ARGUMENT, reason: reason.into() }
+    }
+
+    fn too_large() -> Self {
+        Self { argument: None, code: code::BUDGET, reason: "the result would be too large".to_owned() }
+    }
+}
+
+fn counted(count: usize) -> String {
+    match count {
+        0 => "no arguments".to_owned(),
+        1 => "one argument".to_owned(),
+        count => format!("{count} arguments"),
+    }
+}
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;

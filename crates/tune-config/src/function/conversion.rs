@@ -1,0 +1,38 @@
+//! Functions that convert to a type.
+
+use super::{Call, Failure, Function, Marks, Shape, row, takes};
+use crate::convert::convert;
+use crate::types::Type;
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    row("tobool", &[takes("value", Shape::Any).or_null()], Shape::Bool, "The value as a bool.", |call| {
+        converted(call, &Type::Bool)
+    }),
+    row("tolist", &[takes("value", Shape::Any).or_null()], Shape::List, "A list or a set as a list.", |call| {
+        converted(call, &Type::list(Type::Any))
+    })
+    .marks(Marks::Parts),
+    row("tomap", &[takes("value", Shape::Any).or_null()], Shape::Map, "An object as a map of one type.", |call| {
+        converted(call, &Type::map(Type::Any))
+    })
+    .marks(Marks::Parts),
+    row("tonumber", &[takes("value", Shape::Any).or_null()], Shape::Number, "The value as a number.", |call| {
+        converted(call, &Type::Number)
+    }),
+    row("toset", &[takes("value", Shape::Any).or_null()], Shape::List, "A list as a set.", |call| {
+        converted(call, &Type::Set(Box::new(Type::Any)))
+    }),
+    row("tostring", &[takes("value", Shape::Any).or_null()], Shape::Text, "The value as a string.", |call| {
+        converted(call, &Type::String)
+    }),
+];
+
+fn converted(call: &mut Call<'_>, wanted: &Type) -> Result<Value, Failure> {
+    convert(call.value(0), wanted).map_err(|_| {
+        // The reason must not name the value, so it is taken from the value as a secret.
+        let hidden = call.value(0).clone().mark(true);
+        let mismatches = convert(&hidden, wanted).err().unwrap_or_default();
+        Failure::of(0, mismatches.into_iter().next().map_or_else(String::new, |mismatch| mismatch.reason))
+    })
+}

@@ -1,0 +1,63 @@
+//! Every row of the table against Terraform itself, and what holds for all rows.
+
+use std::collections::BTreeSet;
+
+use super::golden::GOLDEN;
+use super::{Run, all};
+use crate::tests::resolve_files;
+use crate::{Inputs, functions};
+
+/// Evaluates an expression and returns its value in JSON, or `<error>`.
+fn evaluate(expression: &str) -> String {
+    let hcl = format!("output \"x\" {{\n  value = jsonencode({expression})\n}}\n");
+    let files = [("main.tune.hcl", hcl.as_str()), ("note.txt", "hello\n")];
+    match resolve_files(&files, &Inputs::default()) {
+        Ok(configuration) => configuration.outputs["x"].value.as_str().unwrap_or("<no text>").to_owned(),
+        Err(_) => "<error>".to_owned(),
+    }
+}
+
+#[test]
+fn expressions_are_what_terraform_makes_of_them() {
+    let wrong: Vec<String> = GOLDEN
+        .iter()
+        .filter(|(expression, expect)| evaluate(expression) != *expect)
+        .map(|(expression, expect)| format!("{expression}: {} instead of {expect}", evaluate(expression)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_function_is_compared_with_terraform() {
+    let called = |name: &str| GOLDEN.iter().any(|(expression, _)| expression.contains(&format!("{name}(")));
+    let missing: Vec<&str> = all().map(|function| function.name).filter(|name| !called(name)).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn rows_are_distinct_and_described() {
+    let names: BTreeSet<&str> = all().map(|function| function.name).collect();
+    assert_eq!(names.len(), all().count());
+    for (signature, doc) in functions() {
+        assert!(
+            doc.ends_with('.') && doc.starts_with(char::is_uppercase) || doc.starts_with('-'),
+            "{signature}: {doc}"
+        );
+    }
+}
+
+#[test]
+fn no_function_trusts_its_arguments() {
+    // Whatever stands in every place of every function: an answer or a mistake, never a panic.
+    let arguments =
+        ["null", "true", "-1", "0.5", "1e999", "\"\"", "\"é%5d\"", "[]", "[null, 1, \"a\"]", "{}", "{ a = [null] }"];
+    for function in all().filter(|function| matches!(function.run, Run::Eager(_))) {
+        let most = if function.rest.is_some() { function.parameters.len() + 1 } else { function.parameters.len() };
+        for first in arguments {
+            for other in arguments {
+                let list: Vec<&str> = (0..most).map(|at| if at == 0 { first } else { other }).collect();
+                evaluate(&format!("{}({})", function.name, list.join(", ")));
+            }
+        }
+    }
+}

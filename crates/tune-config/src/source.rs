@@ -1,0 +1,179 @@
+//! The texts of a configuration and places in them. This module reads no file: the caller hands in a [`Files`] that is
+//! confined to the configuration's folder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One text of a [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// A range of bytes in one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Which text.
+    pub file: FileId,
+    /// The first byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A named text: a file of the configuration, or a value that was given on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file's path relative to the configuration's folder, or what else the text is.
+    pub name: String,
+    /// The text as it may be shown: every byte of a secret is a `*`, so all positions are kept.
+    pub text: String,
+}
+
+/// Every text that was read, for showing where a mistake is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    list: Vec<Arc<Source>>,
+    /// What is hidden.
+    masked: Vec<Span>,
+}
+
+impl Sources {
+    /// Returns the text that `file` stands for.
+    pub fn get(&self, file: FileId) -> &Source {
+        &self.list[file.0 as usize]
+    }
+
+    /// Returns the marked text.
+    pub fn marked(&self, span: Span) -> &str {
+        self.get(span.file).text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Returns the line and the column of the span's start; both count from one, columns count characters.
+    pub fn position(&self, span: Span) -> (usize, usize) {
+        let before = self.get(span.file).text.get(..span.start as usize).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// Returns every text in the order in which it was read.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        (0..).map(FileId).zip(self.list.iter().map(AsRef::as_ref))
+    }
+
+    pub(crate) fn add(&mut self, name: String, text: String) -> FileId {
+        let file = FileId(u32::try_from(self.list.len()).expect("a configuration has fewer than 2³² files"));
+        self.list.push(Arc::new(Source { name, text }));
+        file
+    }
+
+    /// Hides the marked text for good. Called once it has been lowered, so nothing needs the real bytes any more.
+    pub(crate) fn mask(&mut self, span: Span) {
+        let range = span.start as usize..span.end as usize;
+        let source = Arc::make_mut(&mut self.list[span.file.0 as usize]);
+        let stars: String =
+            source.text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+        source.text.replace_range(range, &stars);
+        self.masked.push(span);
+    }
+
+    /// Returns whether the place is in a text that is hidden.
+    pub(crate) fn is_masked(&self, span: Span) -> bool {
+        self.masked
+            .iter()
+            .any(|masked| masked.file == span.file && masked.start <= span.start && span.end <= masked.end)
+    }
+}
+
+impl Span {
+    pub(crate) fn new(file: FileId, range: std::ops::Range<usize>) -> Self {
+        let offset = |byte: usize| u32::try_from(byte).expect("texts are limited to less than 4 GiB");
+        Self { file, start: offset(range.start), end: offset(range.end) }
+    }
+
+    /// Returns the span from the start of `self` to the end of `end`, which is in the same text.
+    pub(crate) fn to(self, end: Self) -> Self {
+        Self { end: end.end, ..self }
+    }
+
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Why a file could not be given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// There is no such file.
+    #[error("there is no such file")]
+    NotFound,
+    /// The file holds bytes that are no UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// The path leads out of the configuration's folder.
+    #[error("it is outside the folder of the configuration")]
+    Outside,
+    /// The operating system refused, with its reason.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// Read-only access to one folder: all that a configuration can see of the file system.
+///
+/// `read` is only called with paths that are relative, use `/`, and hold no `..`. What such a path *leads to* is the
+/// implementor's duty: a symbolic link that leaves the folder must be answered with [`FileError::Outside`], because
+/// `file("…")` in an untrusted configuration reads through this.
+pub trait Files {
+    /// Returns the names of the files directly in the folder.
+    fn list(&self) -> Result<Vec<String>, FileError>;
+
+    /// Returns the text of one file in the folder or below it.
+    fn read(&self, path: &str) -> Result<String, FileError>;
+}
+
+/// A folder in memory, by path.
+impl Files for BTreeMap<String, String> {
+    fn list(&self) -> Result<Vec<String>, FileError> {
+        Ok(self.keys().filter(|name| !name.contains('/')).cloned().collect())
+    }
+
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        self.get(path).cloned().ok_or(FileError::NotFound)
+    }
+}
+
+/// Returns the path in the form that [`Files::read`] takes, or refuses one that could leave the folder.
+pub(crate) fn confined(path: &str) -> Result<String, FileError> {
+    if path.is_empty() || path.starts_with('/') || path.contains(['\\', '\0']) {
+        return Err(FileError::Outside);
+    }
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err(FileError::Outside),
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() { Err(FileError::Outside) } else { Ok(parts.join("/")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_leave_the_folder() {
+        assert_eq!(confined("a/./b").as_deref(), Ok("a/b"));
+        for path in ["", ".", "/etc/passwd", "../x", "a/../../x", "a\\..\\b", "a\0b"] {
+            assert_eq!(confined(path), Err(FileError::Outside), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn masking_keeps_every_position() {
+        let mut sources = Sources::default();
+        let file = sources.add("a".to_owned(), "x = \"pä\nss\"\ny".to_owned());
+        sources.mask(Span::new(file, 4..12));
+        assert_eq!(sources.get(file).text, "x = ****\n***\ny");
+        assert_eq!(sources.position(Span::new(file, 13..14)), (3, 1));
+    }
+}

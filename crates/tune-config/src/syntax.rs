@@ -1,0 +1,9 @@
+//! From HCL text to expressions that can be evaluated, with the span of every part. What blocks mean is not known here.
+
+pub(crate) mod body;
+pub(crate) mod ir;
+pub(crate) mod lower;
+mod mistake;
+pub(crate) mod parse;
+mod template;
+mod type_constraint;
