@@ -1,0 +1,76 @@
+//! Why the engine did not do what it was asked.
+
+use tune_core::Address;
+use tune_core::journal::Disorder;
+use tune_core::plan::Mistake;
+use tune_core::problem::{Code, Explanation};
+
+use crate::report::Report;
+use crate::store::StoreError;
+
+/// Why nothing was begun, or why a run broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The plan says why it must not be applied. Nothing changed.
+    #[error("the plan has mistakes that must be mended first")]
+    Mistakes(Vec<Mistake>),
+    /// Only root can apply. Nothing changed.
+    #[error("commands on `{host}` run as user {uid}, and only root can apply")]
+    NotRoot {
+        /// The host.
+        host: Address,
+        /// The user.
+        uid: u32,
+    },
+    /// An earlier run is not settled yet. Nothing changed.
+    #[error("run {number} is still open: what became of it is not known")]
+    OpenRun {
+        /// Its number.
+        number: u64,
+    },
+    /// The state moved on since the plan was made. Nothing changed.
+    #[error("the state changed since the plan was made: it was made for serial {planned}, which is {now} now")]
+    Stale {
+        /// The serial that the plan was made for.
+        planned: u64,
+        /// The serial now.
+        now: u64,
+    },
+    /// The store could not be read or written before anything was sent. Nothing changed.
+    #[error("the state cannot be used")]
+    Store(#[from] StoreError),
+    /// The journal could not be written while the run was under way, so nothing more was sent. The run stays open.
+    #[error("run {} broke off, because its journal could not be written", report.number.unwrap_or_default())]
+    Interrupted {
+        /// What is known of it.
+        report: Box<Report>,
+        /// What went wrong.
+        source: StoreError,
+    },
+    /// The journal does not make sense.
+    #[error(transparent)]
+    Journal(#[from] Disorder),
+}
+
+/// A host did not answer in time.
+pub const NO_ANSWER: Code = Code("tune::engine::no_answer");
+/// The machine behind an address keeps changing.
+pub const RESTLESS: Code = Code("tune::engine::restless");
+
+/// The manual entries of the codes above.
+pub const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        code: NO_ANSWER,
+        title: "a host did not answer in time",
+        text: "The answer did not arrive before the deadline. Look whether the host is overloaded or hangs \
+               (`ssh HOST uptime`), then try again. If something had been sent, the next apply first finds out what \
+               became of it.",
+    },
+    Explanation {
+        code: RESTLESS,
+        title: "the machine behind an address keeps changing",
+        text: "A host is recognised by its machine id and its ssh host keys. Each time that this address was asked, \
+               another machine answered: several machines share it, behind a load balancer or by mistake. Give each \
+               machine its own address.",
+    },
+];

@@ -1,0 +1,44 @@
+//! Reads, runs, fences, unwinds, recovers and records. This crate owns tokio, deadlines, retries and the state store;
+//! every decision is a pure function of `tune-core`. It knows nothing of HCL, of a terminal or of any provider.
+//!
+//! Read in this order: [`engine`] (what can be asked), [`report`] (what comes back), [`store`] (what is remembered).
+//! A run is `run/mod.rs`: waves one after another, the hosts of a wave side by side, and for each host send, look
+//! where an answer is missing, undo what failed in part, bring the ledger up to date.
+//!
+//! What it leaves beside the configuration, in `.tune/`, which only its owner may enter:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `lock` | locked while a process works with the state; names that process |
+//! | `db/` | the state, the history and the journal of an open run; private, and may be rebuilt from the export |
+//! | `state.json` | the export: the state after the latest run, written when a run begins and when it ends |
+//! | `state.SERIAL.json` | the last five exports |
+//! | `damaged-N/` | a copy of a database that was damaged, made before it was mended |
+//! | `.unfinished-…` | an export that is being written; one that a killed process left is removed |
+//!
+//! On hosts it writes nothing itself: it asks a connection to, with every batch. What that leaves there (the ledger
+//! with its `undo.sh`, the epoch, the lock) is listed in `tune-remote`, and so is the folder for ssh's sockets.
+
+pub mod clock;
+pub mod engine;
+pub mod error;
+pub mod forget;
+pub mod limits;
+mod read;
+pub mod rebuild;
+pub mod report;
+mod run;
+mod settle;
+pub mod stop;
+pub mod store;
+mod together;
+pub mod watch;
+
+pub use clock::{Clock, SystemClock};
+pub use engine::Engine;
+pub use error::{EXPLANATIONS, EngineError};
+pub use limits::Limits;
+pub use report::{Report, ResourceOutcome, Settled};
+pub use stop::{Stop, Urgency};
+pub use store::{Committed, LocalStore, Store, StoreError, local};
+pub use watch::{RunEvent, Silent, Watch};

@@ -1,0 +1,66 @@
+//! From a plan to what the journal says of it: the header, and one numbered step per item.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tune_core::Address;
+use tune_core::journal::{Header, Intent, StepNumber};
+use tune_core::plan::{Plan, PlannedHost};
+use tune_core::state::{HostRecord, ResourceRecord, State};
+
+use crate::engine::Engine;
+
+/// The steps of each resource, in the order in which they are written.
+pub(super) type Steps = BTreeMap<Address, Vec<(StepNumber, Intent)>>;
+
+impl Engine {
+    pub(super) fn header(&self, state: &State, plan: &Plan, command: &str, by: &str) -> Header {
+        let seen = plan.hosts.values().map(|host| host.epoch).max().unwrap_or(0);
+        let lineage = if state.lineage.is_empty() { self.clock.new_id() } else { state.lineage.clone() };
+        let resources = plan.resources.iter().filter(|(_, resource)| resource.has_work()).map(|(address, resource)| {
+            let record = ResourceRecord {
+                host: resource.host.clone(),
+                depends_on: resource.depends_on.clone(),
+                prevent_revert: resource.prevent_revert,
+            };
+            (address.clone(), record)
+        });
+        Header {
+            run: state.last_run.max(seen) + 1,
+            command: command.to_owned(),
+            by: by.to_owned(),
+            started: self.clock.now(),
+            lineage,
+            hosts: plan.hosts.iter().map(|(id, host)| (id.clone(), host_record(host))).collect(),
+            resources: resources.collect(),
+        }
+    }
+}
+
+fn host_record(planned: &PlannedHost) -> HostRecord {
+    HostRecord {
+        address: planned.host.address.clone(),
+        transport: planned.host.transport.clone(),
+        become_: planned.host.become_,
+        machine_id: planned.machine_id.clone(),
+        host_keys: planned.host_keys.clone(),
+    }
+}
+
+/// Returns every step of a plan in order of execution, and those that may cut the connection.
+pub(super) fn number(plan: &Plan, header: &Header) -> (Steps, BTreeSet<StepNumber>) {
+    let mut steps = Steps::new();
+    let mut cutting = BTreeSet::new();
+    let mut next = 0;
+    let in_order = plan.waves.iter().flat_map(|wave| wave.batches.values()).flatten();
+    for address in in_order {
+        for item in &plan.resources[address].items {
+            let Some(intent) = Intent::of(&plan.operation, header, address, item) else { continue };
+            next += 1;
+            if item.may_cut_connection {
+                cutting.insert(next);
+            }
+            steps.entry(address.clone()).or_default().push((next, intent));
+        }
+    }
+    (steps, cutting)
+}
