@@ -1,0 +1,263 @@
+//! A fleet in memory: machines with kernels, files and ledgers, which the engine reaches through the same contract as real
+//! hosts, and on which everything can go wrong at any call.
+//!
+//! Invariant: the world is deterministic. It has no clock and no randomness: late scripts and detached restores wait for
+//! a number of calls that reach their machine, or for [`World::pass`].
+//!
+//! Invariant: the world checks the laws itself, at every write of every batch. [`crate::faults::Faults::violations`] tells
+//! what was broken; a test that uses the world must look there.
+
+mod connection;
+mod machine;
+mod script;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tune_core::contract::{Connection, Connector, Kinds};
+use tune_core::item::{ItemKey, Raw};
+use tune_core::problem::Code;
+use tune_core::resource::{Host, Transport};
+use tune_remote::HostKind;
+
+pub use machine::{Knob, Machine, Rule};
+pub use truth::{Durable, Origin, Writer};
+
+use crate::faults::Faults;
+use script::{HostKinds, Restore, Scene, Script};
+use truth::Truth;
+
+/// A machine refused a batch of an earlier epoch.
+pub const FENCED: Code = Code("tune::world::fenced");
+/// A machine's disk is full.
+pub const DISK_FULL: Code = Code("tune::world::disk_full");
+/// A machine cannot be reached.
+pub const AWAY: Code = Code("tune::world::away");
+/// A connection was lost.
+pub const LOST: Code = Code("tune::world::lost");
+/// A machine is held by a script that does not end.
+pub const BUSY: Code = Code("tune::world::busy");
+
+/// The machines of one test. Clones are the same world.
+#[derive(Debug, Clone)]
+pub struct World {
+    inner: Arc<Mutex<Inner>>,
+    faults: Faults,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kinds: HostKinds,
+    bodies: BTreeMap<String, Body>,
+    /// Which machine answers under an address, where that is not the machine of that name.
+    addresses: BTreeMap<String, String>,
+}
+
+/// A machine with what is going on there.
+#[derive(Debug)]
+struct Body {
+    machine: Machine,
+    truth: Truth,
+    late: Vec<Late>,
+    restore: Option<Restore>,
+}
+
+/// A script that nobody listens to any more.
+#[derive(Debug)]
+struct Late {
+    script: Script,
+    calls_left: usize,
+    /// Whether it holds the lock, or has not even begun.
+    holds_lock: bool,
+}
+
+impl World {
+    /// Returns a world without machines, in which items of these kinds live.
+    pub fn new(kinds: impl IntoIterator<Item = Arc<dyn HostKind>>, faults: &Faults) -> Self {
+        let kinds = kinds.into_iter().map(|kind| (kind.schema().kind.to_owned(), kind)).collect();
+        let inner = Inner { kinds, bodies: BTreeMap::new(), addresses: BTreeMap::new() };
+        Self { inner: Arc::new(Mutex::new(inner)), faults: faults.clone() }
+    }
+
+    /// Puts a machine into the world; it answers under its name.
+    pub fn add(&self, name: &str, machine: Machine) {
+        let body = Body { machine, truth: Truth::default(), late: Vec::new(), restore: None };
+        self.lock().bodies.insert(name.to_owned(), body);
+    }
+
+    /// Takes a machine out of the world.
+    pub fn remove(&self, name: &str) {
+        self.lock().bodies.remove(name);
+    }
+
+    /// Checks from now on, at every write, what this says is durable.
+    pub fn witness(&self, witness: impl Fn() -> Arc<Durable> + Send + Sync + 'static) {
+        let witness: truth::Witness = Arc::new(witness);
+        for body in self.lock().bodies.values_mut() {
+            body.truth.witness = Some(witness.clone());
+        }
+    }
+
+    /// Says whether reverts may overwrite what a person wrote.
+    pub fn may_overwrite(&self, may: bool) {
+        for body in self.lock().bodies.values_mut() {
+            body.truth.may_overwrite = may;
+        }
+    }
+
+    /// Returns the kinds as the engine takes them.
+    pub fn kinds(&self) -> Kinds {
+        let kinds = self.lock().kinds.clone();
+        kinds.into_values().map(|kind| (kind.schema().kind, kind as Arc<dyn tune_core::contract::Kind>)).collect()
+    }
+
+    /// Returns the faults of this world.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Returns a machine as it is now.
+    pub fn machine(&self, name: &str) -> Machine {
+        self.lock().body(name).machine.clone()
+    }
+
+    /// Returns all machines as they are now.
+    pub fn machines(&self) -> BTreeMap<String, Machine> {
+        self.lock().bodies.iter().map(|(name, body)| (name.clone(), body.machine.clone())).collect()
+    }
+
+    /// Returns what the world knows of a machine's items.
+    pub fn origins(&self, name: &str) -> BTreeMap<(String, ItemKey), Origin> {
+        self.lock().body(name).truth.items.clone()
+    }
+
+    /// Returns what an item is now.
+    pub fn live(&self, name: &str, kind: &str, key: &ItemKey) -> Raw {
+        let inner = self.lock();
+        let target = inner.kinds[kind].target(key).expect("the key is an item of the kind");
+        inner.bodies[name].machine.read(&target)
+    }
+
+    /// Returns whether two forms of an item mean the same.
+    pub fn same(&self, kind: &str, key: &ItemKey, a: &Raw, b: &Raw) -> bool {
+        let inner = self.lock();
+        inner.kinds[kind].canonical(key, a) == inner.kinds[kind].canonical(key, b)
+    }
+
+    /// Changes a machine in a way that concerns no item: its identity, its defaults, whether it is away.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Machine)) {
+        change(&mut self.lock().body_mut(name).machine);
+    }
+
+    /// Changes an item by hand.
+    pub fn drift(&self, name: &str, kind: &str, key: &ItemKey, raw: &Raw) {
+        let mut inner = self.lock();
+        let Inner { kinds, bodies, .. } = &mut *inner;
+        let body = bodies.get_mut(name).expect("the machine is in the world");
+        let target = kinds[kind].target(key).expect("the key is an item of the kind");
+        let before = body.machine.read(&target);
+        body.machine.write(&target, raw).expect("a person writes what the system takes");
+        let after = body.machine.read(&target);
+        if after != before {
+            body.truth.by_hand(&body.machine, kind, key, (&before, &after));
+        }
+    }
+
+    /// Reboots a machine: scripts and armed restores die, and only files are kept.
+    pub fn reboot(&self, name: &str) {
+        let mut inner = self.lock();
+        let Inner { kinds, bodies, .. } = &mut *inner;
+        bodies.get_mut(name).expect("the machine is in the world").reboot(kinds, &self.faults);
+    }
+
+    /// Lets so much time pass that every late script and every armed restore has had its effect.
+    pub fn pass(&self) {
+        let mut inner = self.lock();
+        let Inner { kinds, bodies, .. } = &mut *inner;
+        for body in bodies.values_mut() {
+            for _ in 0..LONG {
+                body.tick(kinds, &self.faults);
+            }
+        }
+    }
+
+    /// Makes the machine `name` answer under an address.
+    pub fn route(&self, address: &str, name: &str) {
+        self.lock().addresses.insert(address.to_owned(), name.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// More calls than any script or restore waits for.
+const LONG: usize = 100;
+
+impl Connector for World {
+    fn connect(&self, host: &Host) -> Arc<dyn Connection> {
+        let address = match &host.transport {
+            Transport::Ssh(destination) => destination.address.clone(),
+            Transport::Local => "local".to_owned(),
+        };
+        let name = self.lock().addresses.get(&address).cloned().unwrap_or(address);
+        Arc::new(connection::Wire { world: self.clone(), name })
+    }
+}
+
+impl Inner {
+    fn body(&self, name: &str) -> &Body {
+        self.bodies.get(name).expect("the machine is in the world")
+    }
+
+    fn body_mut(&mut self, name: &str) -> &mut Body {
+        self.bodies.get_mut(name).expect("the machine is in the world")
+    }
+}
+
+impl Body {
+    fn scene<'a>(&'a mut self, kinds: &'a HostKinds, faults: &'a Faults) -> (Scene<'a>, &'a mut Vec<Late>) {
+        let Self { machine, truth, late, restore } = self;
+        (Scene { machine, truth, restore, kinds, faults }, late)
+    }
+
+    /// One more call reaches the machine: what waits for calls comes nearer.
+    fn tick(&mut self, kinds: &HostKinds, faults: &Faults) {
+        for late in &mut self.late {
+            late.calls_left = late.calls_left.saturating_sub(1);
+        }
+        let (mut scene, waiting) = self.scene(kinds, faults);
+        for mut due in waiting.extract_if(.., |late| late.calls_left == 0).collect::<Vec<_>>() {
+            faults.happened(if due.holds_lock { "a script ended late" } else { "a script began late" });
+            due.script.run_to_end(&mut scene);
+        }
+        // The restore needs the lock as well.
+        let is_held = waiting.iter().any(|late| late.holds_lock);
+        let Some(restore) = scene.restore.as_mut() else { return };
+        restore.calls_left = restore.calls_left.saturating_sub(1);
+        if restore.calls_left == 0 && !is_held {
+            let restore = scene.restore.take().expect("it was just seen");
+            restore.fire(&mut scene);
+            scene.truth.check_ledgers(scene.machine, kinds, faults);
+        }
+    }
+
+    fn reboot(&mut self, kinds: &HostKinds, faults: &Faults) {
+        faults.happened("a machine rebooted");
+        self.late.clear();
+        self.restore = None;
+        let read = |machine: &Machine, (kind, key): &(String, ItemKey)| {
+            kinds.get(kind).and_then(|kind| kind.target(key)).map(|target| machine.read(&target))
+        };
+        let slots = self.truth.slots(&self.machine);
+        let before: Vec<Option<Raw>> = slots.iter().map(|slot| read(&self.machine, slot)).collect();
+        self.machine.boot();
+        for (slot, before) in slots.iter().zip(before) {
+            let (Some(before), Some(after)) = (before, read(&self.machine, slot)) else { continue };
+            if before != after {
+                self.truth.by_hand(&self.machine, &slot.0, &slot.1, (&before, &after));
+            }
+        }
+    }
+}
