@@ -1,0 +1,118 @@
+//! `tune plan`.
+
+use clap::Args;
+use tune_core::plan::{Operation, Plan as Planned};
+use tune_engine::store::local::Export;
+
+use crate::args::{Global, SelectionOptions, VariableOptions};
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::project::{self, Need, Project};
+use crate::render::item::Context;
+use crate::render::{diagnostic, json, markdown, plan};
+use crate::session;
+use crate::terminal::{self, Stream};
+
+/// Shows what an apply would do; changes nothing anywhere, and creates no file.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Plan {
+    /// Plans to revert everything, back to what was there before.
+    #[arg(long, conflicts_with = "refresh_only")]
+    destroy: bool,
+
+    /// Plans only to accept what is live as last applied; originals stay.
+    #[arg(long)]
+    refresh_only: bool,
+
+    /// Exits with 2 when changes are pending, with 0 when there are none.
+    #[arg(long)]
+    detailed_exitcode: bool,
+
+    /// Prints the plan as JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+
+    /// Prints the plan as Markdown, for a comment on a pull request.
+    #[arg(long)]
+    markdown: bool,
+
+    #[command(flatten)]
+    selection: SelectionOptions,
+
+    #[command(flatten)]
+    pub(crate) variables: VariableOptions,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+    Markdown,
+}
+
+impl Plan {
+    pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let operation = match (self.destroy, self.refresh_only) {
+            (true, _) => Operation::Destroy,
+            (_, true) => Operation::RefreshOnly,
+            _ => Operation::Apply,
+        };
+        let form = match (self.json, self.markdown) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Markdown,
+            _ => Form::Text,
+        };
+        let planned = show(global, &self.variables, &self.selection, &operation, form)?;
+        // What was changed by others and is to be accepted is a difference too, although no host is written to.
+        let accepts = operation == Operation::RefreshOnly && planned.has_work();
+        let pending = self.detailed_exitcode && (planned.has_changes() || accepts);
+        Ok(if pending { Exit::Pending } else { Exit::Done })
+    }
+}
+
+/// Plans, prints the plan, and fails if something forbids to apply it.
+pub(crate) fn show(
+    global: &Global,
+    variables: &VariableOptions,
+    selection: &SelectionOptions,
+    operation: &Operation,
+    form: Form,
+) -> Result<Planned, Failure> {
+    let need = if *operation == Operation::Apply { Need::Values } else { Need::Record };
+    let project = project::load(global, variables, need)?;
+    let export = session::read_export(&project.path)?;
+    let selection = session::selection(selection);
+    let engine = session::engine(global);
+    let progress = Progress::on(Stream::Error);
+    let planned = session::block_on(async {
+        let state = export.seen();
+        let recorded = (&state, &*export.runs);
+        let planned = session::plan(&engine, &project, (operation, &selection), recorded, &progress).await;
+        progress.clear();
+        session::close(&engine).await;
+        planned
+    })?;
+    terminal::print(&text(&planned, &project, &export, form)?)?;
+    let notices = diagnostic::of_mistakes(planned.failures(), &project.configuration);
+    if notices.is_empty() {
+        return Ok(planned);
+    }
+    Err(Failure { exit: Exit::Error, notices })
+}
+
+fn text(planned: &Planned, project: &Project, export: &Export, form: Form) -> Result<String, Failure> {
+    let context = Context { plan: planned, kinds: &project.kinds, state: &export.state };
+    Ok(match form {
+        Form::Text => {
+            let running = export.open_run.as_ref().map(plan::running).unwrap_or_default();
+            running + &plan::text(context, terminal::width())
+        }
+        Form::Markdown => markdown::text(context),
+        Form::Json => {
+            let document = json::document(planned, &project.kinds, export.open_run.as_ref());
+            serde_json::to_string_pretty(&document).map_err(std::io::Error::from)? + "\n"
+        }
+    })
+}

@@ -1,0 +1,47 @@
+//! The list of providers. A new kind is one line here and one in `Cargo.toml`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tune_core::contract::{Kind, Kinds};
+use tune_core::problem::Explanation;
+use tune_remote::HostKind;
+
+/// Returns every kind whose items live on hosts, by name.
+pub(crate) fn on_hosts() -> BTreeMap<&'static str, Arc<dyn HostKind>> {
+    let kinds: [Arc<dyn HostKind>; 1] = [tune_sysctl::kind()];
+    kinds.into_iter().map(|kind| (kind.schema().kind, kind)).collect()
+}
+
+/// Returns every kind, by name.
+pub(crate) fn all() -> Kinds {
+    on_hosts().into_iter().map(|(name, kind)| (name, kind as Arc<dyn Kind>)).collect()
+}
+
+/// Returns the manual entries of every code that this program knows, sorted by code.
+pub(crate) fn explanations() -> Vec<Explanation> {
+    let fixed = [
+        tune_config::EXPLANATIONS,
+        tune_core::plan::EXPLANATIONS,
+        tune_engine::EXPLANATIONS,
+        tune_remote::EXPLANATIONS,
+    ];
+    let mut all: Vec<Explanation> = fixed.into_iter().flatten().copied().collect();
+    all.extend(self::all().values().flat_map(|kind| kind.explanations()));
+    all.sort_by_key(|explanation| explanation.code);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_once() {
+        let codes: Vec<_> = explanations().into_iter().map(|explanation| explanation.code).collect();
+        let mut once = codes.clone();
+        once.dedup();
+        assert_eq!(codes, once);
+        assert!(codes.iter().all(|code| code.0.starts_with("tune::")), "{codes:?}");
+    }
+}

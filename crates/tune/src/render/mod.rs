@@ -1,0 +1,17 @@
+//! Turns what happened into text: for a terminal, as JSON, as Markdown. Nothing here writes anything anywhere.
+
+pub(crate) mod columns;
+pub(crate) mod diagnostic;
+pub(crate) mod diff;
+pub(crate) mod group;
+pub(crate) mod item;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod originals;
+pub(crate) mod output;
+pub(crate) mod plan;
+pub(crate) mod recorded;
+pub(crate) mod report;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod validation;
