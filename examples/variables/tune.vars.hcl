@@ -1,0 +1,1 @@
+address = "app-1"
