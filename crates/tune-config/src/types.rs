@@ -80,6 +80,15 @@ impl From<&tune_core::schema::Type> for Type {
             Schema::Host => Self::Host,
             Schema::List(of) => Self::list(Self::from(of.as_ref())),
             Schema::Map(of) => Self::map(Self::from(of.as_ref())),
+            Schema::Object(attributes) => Self::Object(
+                attributes
+                    .iter()
+                    .map(|(name, attribute)| {
+                        let of_type = Self::from(&attribute.of_type);
+                        (name.clone(), Field { of_type, optional: !attribute.required, default: Value::NULL })
+                    })
+                    .collect(),
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::activation::Activation;
 use crate::address::Address;
 use crate::item::{Change, ItemKey, Raw};
 use crate::ledger::Ledger;
@@ -19,6 +20,7 @@ use crate::problem::{Advice, Code, Explanation, Problem};
 use crate::reading::{Facts, HostReading, Reading};
 use crate::resource::{Consent, Host, Resource};
 use crate::schema::KindSchema;
+use crate::source::{Command, CommandOutput, Door};
 
 /// The pure half of a provider: one kind of resource.
 pub trait Kind: Debug + Send + Sync {
@@ -70,8 +72,11 @@ pub type Kinds = BTreeMap<&'static str, Arc<dyn Kind>>;
 /// What one resource wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
-    /// The host that it lives on.
+    /// The host or the API that its items are read from and written to.
     pub host: Address,
+    /// The host that is down while this resource is activated, where that is another one: the guest of a virtual
+    /// machine.
+    pub guest: Option<Address>,
     /// Its items, in the order in which they are written: running values before files, so that a value that hangs the
     /// host does not survive a reboot.
     pub items: Vec<DesiredItem>,
@@ -110,6 +115,8 @@ pub struct Impact {
     pub advice: Vec<Advice>,
     /// Reasons why the change must not be made; they stop the apply.
     pub problems: Vec<Problem>,
+    /// The host that the guest of this resource runs on now, as read: when that host is down, so is the guest.
+    pub runs_on: Option<Address>,
 }
 
 /// What writing one item does.
@@ -117,6 +124,10 @@ pub struct Impact {
 pub struct ItemImpact {
     /// When it takes effect.
     pub effect: Effect,
+    /// What must still be done, once the item is as desired, before the running system uses it. Also asked of items that
+    /// are as desired already: something here means that what is configured is not in effect. Empty exactly when the
+    /// running system uses the desired value, or when writing it is enough.
+    pub activations: BTreeSet<Activation>,
     /// Whether the change may cut the connection, so that a detached restore must be armed first.
     pub may_cut_connection: bool,
     /// Dangers that need the user's consent, each with a sentence that says what would happen.
@@ -129,20 +140,22 @@ pub enum Effect {
     /// As soon as it is written.
     #[default]
     AtOnce,
-    /// When the machine boots the next time.
+    /// When the machine boots the next time, which is soon enough: what runs now has its own item.
     NextBoot,
+    /// When its activations are done.
+    Activation,
 }
 
 /// Opens connections. Opening is lazy: nothing is sent before the first request.
 pub trait Connector: Debug + Send + Sync {
-    /// Returns the connection to a host.
+    /// Returns the connection to a host or an API.
     fn connect(&self, host: &Host) -> Arc<dyn Connection>;
 }
 
 /// A boxed future, so that connections can be trait objects.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The effectful half: one host. Each call is one round trip.
+/// The effectful half: one host or one API. Each call is one round trip to a host.
 pub trait Connection: Debug + Send + Sync {
     /// Reads facts and every lookup. With a fence it first takes the host's lock and raises its epoch, so that nothing
     /// that was sent earlier can take effect any more, and only then looks.
@@ -157,8 +170,81 @@ pub trait Connection: Debug + Send + Sync {
     /// that `batch` armed.
     fn confirm<'a>(&'a self, batch: &'a Batch) -> Pending<'a, Result<(), ConnectionError>>;
 
+    /// Looks at what an activation is about: which start of it this is, and whether it is up. A failed look tells
+    /// nothing but that it is not up yet.
+    fn sight<'a>(&'a self, activation: &'a Activation) -> Pending<'a, Result<Sight, ConnectionError>> {
+        Box::pin(async move { Err(cannot(activation)) })
+    }
+
+    /// Begins an activation, unless the start that `order` names is gone already. A reload, a restart and a boot image
+    /// are complete when this returns; a reboot and a power cycle are only under way, and [`Connection::sight`] tells
+    /// when they are back.
+    fn activate<'a>(&'a self, order: &'a Order) -> Pending<'a, Result<(), ConnectionError>> {
+        Box::pin(async move { Err(cannot(&order.activation)) })
+    }
+
+    /// Runs a program; for probes only. Fails with [`NOT_A_HOST`] on an API.
+    fn command<'a>(&'a self, command: &'a Command) -> Pending<'a, Result<CommandOutput, ConnectionError>> {
+        let _ = command;
+        Box::pin(async { Err(not_a_host("a command")) })
+    }
+
+    /// Opens a way to a port as the host sees it, `NAME:PORT`. Fails with [`NOT_A_HOST`] on an API.
+    fn door<'a>(&'a self, to: &'a str) -> Pending<'a, Result<Door, ConnectionError>> {
+        let _ = to;
+        Box::pin(async { Err(not_a_host("a way to a port")) })
+    }
+
     /// Closes the connection; the next request opens a new one.
     fn close(&self) -> Pending<'_, ()>;
+}
+
+/// An activation that is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The state on whose behalf it is sent.
+    pub lineage: String,
+    /// Its place in the order of everything sent.
+    pub epoch: Epoch,
+    /// What is done.
+    pub activation: Activation,
+    /// The [`Sight::mark`] from before: another one there means that it has happened already.
+    pub mark: String,
+    /// After how long the target gives up by itself, for example a guest that does not shut down.
+    pub deadline: Duration,
+}
+
+/// What one look at the target of an activation showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// Names this start of it: the boot id, a unit's invocation id, the process id of a virtual machine. Another start has
+    /// another mark.
+    pub mark: String,
+    /// What is still waited for before it counts as up, for example `units to start`; `None` when it is up.
+    pub waits_for: Option<String>,
+}
+
+/// The code of the error of a connection that leads to an API and is asked for what only a host can do.
+pub const NOT_A_HOST: Code = Code("tune::plan::not_a_host");
+
+fn cannot(activation: &Activation) -> ConnectionError {
+    ConnectionError {
+        code: NOT_A_HOST,
+        sent: Sent::No,
+        transient: false,
+        message: format!("this connection cannot do a {activation}"),
+        help: None,
+    }
+}
+
+fn not_a_host(what: &str) -> ConnectionError {
+    ConnectionError {
+        code: NOT_A_HOST,
+        sent: Sent::No,
+        transient: false,
+        message: format!("{what} needs a host, and this connection leads to an API"),
+        help: None,
+    }
 }
 
 /// Everything asked of one host at once.

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::activation::Activation;
 use crate::address::Address;
 use crate::contract::Kind;
 use crate::item::{Change, HostId, ItemId, Raw};
 use crate::plan::{ItemPlan, Operation, Step};
-use crate::state::{HostRecord, Original, Record, ResourceRecord, RunChange, RunResult, State};
+use crate::state::{HostRecord, Original, Record, ResourceRecord, RunActivation, RunChange, RunResult, State};
 
 /// Numbers the steps of one run, in the order in which they were intended.
 pub type StepNumber = u64;
@@ -39,8 +40,58 @@ pub enum Event {
         /// The step.
         step: StepNumber,
     },
+    /// An activation is about to be ordered. Durable before it is.
+    Activate {
+        /// Its number, counted from 1 in the run.
+        number: u64,
+        /// The machine or API that does it.
+        host: HostId,
+        /// What is done.
+        activation: Activation,
+        /// What the start before it was called ([`crate::contract::Sight::mark`]).
+        mark: String,
+    },
+    /// What became of an activation.
+    Activated {
+        /// The activation.
+        number: u64,
+        /// Its outcome.
+        outcome: ActivationOutcome,
+    },
+    /// A rollout rests before its next batch.
+    Soak {
+        /// The rollout.
+        rollout: Address,
+        /// Until when, in RFC 3339; `None` when it goes on.
+        until: Option<String>,
+    },
     /// The run ended.
     End(RunResult),
+}
+
+/// What became of an activation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActivationOutcome {
+    /// It was seen to be back, so many seconds after it was ordered.
+    Back(u64),
+    /// It was not seen to be back, or the system refused.
+    Failed {
+        /// Why, without a full stop.
+        message: String,
+    },
+}
+
+/// One activation as the journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activating {
+    /// The machine or API that does it.
+    pub host: HostId,
+    /// What is done.
+    pub activation: Activation,
+    /// What the start before it was called.
+    pub mark: String,
+    /// What became of it, where that is known.
+    pub outcome: Option<ActivationOutcome>,
 }
 
 /// What is known when a run begins.
@@ -154,6 +205,10 @@ pub struct Progress {
     pub header: Header,
     /// Every step that was intended, with how it stands.
     pub steps: BTreeMap<StepNumber, (Intent, StepStatus)>,
+    /// Every activation, in order.
+    pub activations: Vec<Activating>,
+    /// The rollouts that were told to rest, or to go on.
+    pub soaks: BTreeMap<Address, Option<String>>,
     /// How the run ended, if it did.
     pub end: Option<RunResult>,
 }
@@ -163,7 +218,7 @@ pub fn replay(events: &[Event]) -> Result<Progress, Disorder> {
     let Some((Event::Begin(header), rest)) = events.split_first() else {
         return Err(Disorder { run: 0, entry: 0 });
     };
-    let mut progress = Progress { header: header.clone(), steps: BTreeMap::new(), end: None };
+    let mut progress = Progress::begun(header.clone());
     for (index, event) in rest.iter().enumerate() {
         progress.take(event).ok_or(Disorder { run: header.run, entry: index + 1 })?;
     }
@@ -173,13 +228,14 @@ pub fn replay(events: &[Event]) -> Result<Progress, Disorder> {
 impl Progress {
     /// Returns the progress of a run that has just begun.
     pub fn begun(header: Header) -> Self {
-        Self { header, steps: BTreeMap::new(), end: None }
+        Self { header, steps: BTreeMap::new(), activations: Vec::new(), soaks: BTreeMap::new(), end: None }
     }
 
     /// Takes one more event in, or returns `None` if it cannot follow.
     ///
     /// This is the table of legal transitions: Started → settled; Done → Undoing → Undone or Stuck, or Done again
-    /// when a look shows that the undo never took effect.
+    /// when a look shows that the undo never took effect. Activations are numbered from 1 without gaps, and each is
+    /// settled once.
     pub fn take(&mut self, event: &Event) -> Option<()> {
         if self.end.is_some() {
             return None;
@@ -211,6 +267,25 @@ impl Progress {
                 };
                 legal.then(|| *status = StepStatus::Settled(outcome.clone()))
             }
+            Event::Activate { number, host, activation, mark } => {
+                (*number == self.activations.len() as u64 + 1).then(|| {
+                    self.activations.push(Activating {
+                        host: host.clone(),
+                        activation: activation.clone(),
+                        mark: mark.clone(),
+                        outcome: None,
+                    });
+                })
+            }
+            Event::Activated { number, outcome } => {
+                let index = usize::try_from(number.checked_sub(1)?).ok()?;
+                let activating = self.activations.get_mut(index)?;
+                activating.outcome.is_none().then(|| activating.outcome = Some(outcome.clone()))
+            }
+            Event::Soak { rollout, until } => {
+                self.soaks.insert(rollout.clone(), until.clone());
+                Some(())
+            }
         }
     }
 
@@ -226,6 +301,24 @@ impl Progress {
         self.steps.iter().filter_map(|(step, (intent, status))| {
             matches!(status, StepStatus::Settled(StepOutcome::Done)).then_some((*step, intent))
         })
+    }
+
+    /// Returns the activations of which it is not known whether they are complete.
+    pub fn activating(&self) -> impl Iterator<Item = (u64, &Activating)> {
+        (1..).zip(&self.activations).filter(|(_, activating)| activating.outcome.is_none())
+    }
+
+    /// Returns what the run activated.
+    pub fn activated(&self) -> Vec<RunActivation> {
+        let run = |activating: &Activating| RunActivation {
+            host: activating.host.clone(),
+            activation: activating.activation.clone(),
+            seconds: match activating.outcome {
+                Some(ActivationOutcome::Back(seconds)) => Some(seconds),
+                _ => None,
+            },
+        };
+        self.activations.iter().map(run).collect()
     }
 
     /// Returns what the run changed and left changed.
@@ -294,6 +387,12 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
     }
     for (id, host) in &header.hosts {
         state.hosts.insert(id.clone(), host.clone());
+    }
+    for (rollout, until) in &progress.soaks {
+        match until {
+            Some(until) => state.soaks.insert(rollout.clone(), until.clone()),
+            None => state.soaks.remove(rollout),
+        };
     }
     forget_what_owns_nothing(&mut state);
     state

@@ -7,7 +7,9 @@
 //!
 //! Read in this order: [`resource`] (what a person asked for), [`reading`] (what was found), [`change`] (the
 //! difference), [`plan`] (everything that will happen), [`journal`] (what to do when it did not).
+//! How hosts are taken one after another is [`rollout`], [`activation`] and the stages of a plan.
 
+pub mod activation;
 pub mod address;
 pub mod contract;
 pub mod graph;
@@ -20,7 +22,9 @@ pub mod plan;
 pub mod problem;
 pub mod reading;
 pub mod resource;
+pub mod rollout;
 pub mod schema;
+pub mod source;
 pub mod state;
 pub mod text;
 #[cfg(test)]

@@ -73,6 +73,8 @@ pub struct Facts {
     pub memory_kib: Option<u64>,
     /// Whether any swap is in use.
     pub swap_active: Option<bool>,
+    /// What a reboot would activate that `tune` did not write, as phrases: `the newer kernel 6.1.0-30-amd64`.
+    pub waits_for_boot: Vec<String>,
     /// Every ledger on the machine; `None` when the user may not look.
     pub ledgers: Option<Vec<Ledger>>,
 }

@@ -12,6 +12,34 @@ pub enum Transport {
     Ssh(SshDestination),
     /// A shell on the machine that runs `tune`.
     Local,
+    /// An API, as a `provider` block configures it. How to log in is not part of it and is never recorded.
+    Api(Api),
+}
+
+/// An API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Api {
+    /// The provider that knows how to talk to it: `proxmox`.
+    pub provider: String,
+    /// Where it answers, as the configuration has it, for people and for the state.
+    pub endpoint: String,
+}
+
+/// A `provider` block with every expression evaluated. Not recorded anywhere, because it may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name: `provider.proxmox`, and with an alias `provider.proxmox["lab"]`.
+    pub address: Address,
+    /// The attributes that were written, converted to the types of the provider's schema; some may be secrets.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// Shows no value, because any may be a secret.
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&String> = self.attributes.keys().collect();
+        f.debug_struct("Provider").field("address", &self.address).field("attributes", &names).finish()
+    }
 }
 
 /// What is handed to OpenSSH; everything else comes from the user's ssh configuration.
@@ -36,7 +64,7 @@ pub enum Become {
     Sudo,
 }
 
-/// A machine: a connection, and a failure domain.
+/// A machine: a connection, and a failure domain. An API stands in the same place, as a connection only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Its name in the configuration, `host.k3s["pve"]`.
@@ -95,6 +123,8 @@ pub struct Resource {
     /// The attributes that were written, converted to the types of the schema. Attributes of type *host* hold the
     /// host's address as a string. A `null` is left out.
     pub attributes: BTreeMap<String, Value>,
+    /// The `provider` block that configures the API it lives in; `None` for kinds on hosts.
+    pub provider: Option<Address>,
     /// Resource instances that must be settled before this one: explicit `depends_on` and references alike.
     pub depends_on: BTreeSet<Address>,
     /// Promises and consents.

@@ -27,6 +27,8 @@ pub enum Type {
     List(Box<Type>),
     /// Values of one type by name.
     Map(Box<Type>),
+    /// Named attributes, each of its own type.
+    Object(BTreeMap<String, Attribute>),
 }
 
 /// One attribute of a kind.
@@ -38,6 +40,11 @@ pub struct Attribute {
     pub required: bool,
     /// What it means, from the field's doc comment.
     pub doc: String,
+    /// Whether a configuration writes it as blocks: `disk "scsi0" { … }` for a map of objects, `assert { … }` for a list
+    /// of them.
+    pub is_block: bool,
+    /// Whether its value is a secret.
+    pub is_secret: bool,
 }
 
 /// Everything a configuration may write in a resource of one kind.
@@ -45,6 +52,8 @@ pub struct Attribute {
 pub struct KindSchema {
     /// The kind's name in the configuration.
     pub kind: &'static str,
+    /// The provider whose API it lives in; `None` for kinds on hosts.
+    pub provider: Option<&'static str>,
     /// What the kind is for, from the struct's doc comment.
     pub doc: String,
     /// Its attributes by name.
@@ -93,13 +102,15 @@ impl KindSchema {
                             of_type: type_of(field),
                             required: required.contains(&name.as_str()),
                             doc: text_of(field),
+                            is_block: field["x-tune-block"] == true,
+                            is_secret: field["x-tune-secret"] == true,
                         };
                         (name.clone(), attribute)
                     })
                     .collect()
             })
             .unwrap_or_default();
-        Self { kind, doc: text_of(&json), attributes, json }
+        Self { kind, provider: None, doc: text_of(&json), attributes, json }
     }
 }
 
@@ -142,6 +153,7 @@ impl std::fmt::Display for Type {
             Self::Host => f.write_str("a host"),
             Self::List(of) => write!(f, "a list of which each element is {of}"),
             Self::Map(of) => write!(f, "a map of which each value is {of}"),
+            Self::Object(_) => f.write_str("an object"),
         }
     }
 }

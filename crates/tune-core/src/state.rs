@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::activation::Activation;
 use crate::address::Address;
 use crate::item::{Change, HostId, ItemId, Raw};
 use crate::reading::Facts;
@@ -23,6 +24,8 @@ pub struct State {
     pub items: BTreeMap<ItemId, Record>,
     /// Resources that own items.
     pub resources: BTreeMap<Address, ResourceRecord>,
+    /// Rollouts that are paused: until when each one rests before its next batch, in RFC 3339.
+    pub soaks: BTreeMap<Address, String>,
 }
 
 /// How a machine was reached and recognised.
@@ -99,6 +102,8 @@ pub struct ResourceRecord {
     pub depends_on: BTreeSet<Address>,
     /// Whether reverting it is refused.
     pub prevent_revert: bool,
+    /// The host that is down while it is activated, where that is another one than `host`.
+    pub guest: Option<Address>,
 }
 
 /// What one finished run did.
@@ -118,6 +123,19 @@ pub struct RunRecord {
     pub result: RunResult,
     /// What it changed and left changed.
     pub changes: BTreeMap<ItemId, RunChange>,
+    /// What it activated, in order.
+    pub activations: Vec<RunActivation>,
+}
+
+/// One activation of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunActivation {
+    /// The machine or API that did it.
+    pub host: HostId,
+    /// What was done.
+    pub activation: Activation,
+    /// How long it took until it was back, in seconds; `None` if it was never seen to be back.
+    pub seconds: Option<u64>,
 }
 
 /// One item that a run changed.
@@ -138,6 +156,8 @@ pub enum RunResult {
     Undone,
     /// Something failed and was put back; the rest is done.
     Partial,
+    /// It rests between two batches of a rollout; the next apply goes on.
+    Paused,
     /// An undo could not be completed, or an outcome is not known.
     Stuck,
 }

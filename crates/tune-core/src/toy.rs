@@ -9,7 +9,7 @@ use crate::item::{HostId, ItemKey, Raw};
 use crate::journal::{Event, Header, Intent, Progress, StepOutcome, conclude};
 use crate::ledger::Ledger;
 use crate::path::AttributePath;
-use crate::plan::{Matching, Mistake, Operation, Plan, Request, Selection, lookups, matching, plan, wanted};
+use crate::plan::{Matching, Mistake, Operation, Plan, Request, Rolling, Selection, lookups, matching, plan, wanted};
 use crate::problem::{Explanation, Problem};
 use crate::reading::{Facts, HostReading, ItemReading, Layer, Reading, Snapshot, Unreachable};
 use crate::resource::{Become, Consent, Host, Lifecycle, Resource, Transport};
@@ -45,7 +45,7 @@ impl Kind for Toy {
             path: AttributePath::attribute("settings").key(key),
             want: Raw::Text(value.as_str().unwrap().to_owned()),
         };
-        Ok(Desired { host, items: settings.iter().map(item).collect() })
+        Ok(Desired { host, guest: None, items: settings.iter().map(item).collect() })
     }
 
     fn canonical(&self, _: &ItemKey, raw: &Raw) -> Raw {
@@ -143,6 +143,7 @@ impl Fleet {
                 ("host".to_owned(), Value::String(host(on).to_string())),
                 ("settings".to_owned(), Value::Map(settings)),
             ]),
+            provider: None,
             depends_on: std::collections::BTreeSet::new(),
             lifecycle: Lifecycle::default(),
         };
@@ -164,6 +165,7 @@ impl Fleet {
             state: &self.state,
             runs: &self.runs,
             selection,
+            rolling: Rolling::none(),
         };
         let wanted = wanted(&request)?;
         let first = self.read(&request, &matching(&request, &wanted, &Snapshot::new()), &wanted);
@@ -201,6 +203,7 @@ impl Fleet {
             finished: String::new(),
             result: RunResult::Done,
             changes: progress.changes(),
+            activations: progress.activated(),
         });
         plan
     }
@@ -221,6 +224,7 @@ impl Fleet {
                 host: planned.host.clone(),
                 depends_on: planned.depends_on.clone(),
                 prevent_revert: planned.prevent_revert,
+                guest: planned.guest.clone(),
             };
             (address.clone(), record)
         };
@@ -238,7 +242,7 @@ impl Fleet {
     /// The journal of a run in which everything succeeds, without its beginning.
     pub(crate) fn events(&self, plan: &Plan) -> Vec<Event> {
         let header = self.header(plan);
-        let addresses = plan.waves.iter().flat_map(|wave| wave.batches.values()).flatten();
+        let addresses = plan.waves().flat_map(|wave| wave.batches.values()).flatten();
         let intents = addresses.flat_map(|address| {
             let items = plan.resources[address].items.iter();
             items.filter_map(|item| Intent::of(&plan.operation, &header, address, item)).collect::<Vec<_>>()

@@ -82,6 +82,7 @@ impl Engine {
 
     fn record(&self, header: Header) -> RunRecord {
         RunRecord {
+            activations: Vec::new(),
             number: header.run,
             command: header.command,
             by: header.by,

@@ -124,6 +124,7 @@ fn take_in(state: &mut State, host: &Host, facts: &Facts, ledger: &Ledger, time:
             host: id.clone(),
             depends_on: std::collections::BTreeSet::new(),
             prevent_revert: false,
+            guest: None,
         });
     }
     let record = HostRecord {

@@ -15,9 +15,9 @@ use crate::connection::HostConnection;
 use crate::kind::HostKinds;
 use crate::options::Options;
 use crate::script::Ground;
-use crate::transport::Transport;
 use crate::transport::local::Local;
 use crate::transport::ssh::Ssh;
+use crate::transport::{Nowhere, Transport};
 
 /// Opens connections to hosts, over ssh or locally.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ impl Shared {
     pub(crate) fn transport(self: &Arc<Self>, host: &Host) -> Box<dyn Transport> {
         match &host.transport {
             Reach::Ssh(destination) => Box::new(Ssh::new(destination.clone(), Arc::clone(self))),
+            Reach::Api(_) => Box::new(Nowhere(name(host).to_owned())),
             Reach::Local => {
                 let shell = self.options.ground.as_ref().and_then(|ground| ground.shell.clone());
                 Box::new(Local { shell: shell.unwrap_or_else(|| vec!["sh".to_owned()]) })
@@ -90,6 +91,7 @@ pub(crate) fn name(host: &Host) -> &str {
     match &host.transport {
         Reach::Ssh(destination) => &destination.address,
         Reach::Local => "this machine",
+        Reach::Api(api) => &api.endpoint,
     }
 }
 

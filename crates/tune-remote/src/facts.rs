@@ -21,6 +21,7 @@ const LEDGERS: &str = "/var/lib/tune";
 pub(crate) fn facts(host: &str, survey: &Survey) -> Result<Facts, ConnectionError> {
     let line = |path: &str| text(survey, path).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     Ok(Facts {
+        waits_for_boot: Vec::new(),
         machine_id: line("/etc/machine-id")
             .or_else(|| line("/var/lib/dbus/machine-id"))
             .filter(|id| id != "uninitialized"),

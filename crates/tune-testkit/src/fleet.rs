@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tune_core::contract::{Connector, Kinds};
-use tune_core::plan::{Mistake, Operation, Plan, Request, Selection};
+use tune_core::plan::{Mistake, Operation, Plan, Request, Rolling, Selection};
 use tune_core::resource::{Become, Host, Lifecycle, Resource, SshDestination, Transport};
 use tune_core::state::{RunRecord, State};
 use tune_core::{Address, Value};
@@ -142,6 +142,7 @@ impl Fleet {
         ];
         let address = Address::new("setting", name);
         let resource = Resource {
+            provider: None,
             address: address.clone(),
             attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(),
             depends_on: depends_on.iter().map(|name| Address::new("setting", name)).collect(),
@@ -235,7 +236,7 @@ impl Fleet {
         runs: &'a [RunRecord],
     ) -> Request<'a> {
         let Self { kinds, hosts, resources, .. } = self;
-        Request { operation, kinds, hosts, resources, state, runs, selection }
+        Request { operation, kinds, hosts, resources, state, runs, selection, rolling: Rolling::none() }
     }
 
     /// Runs one process to its end, or to the moment at which it is killed.

@@ -136,7 +136,7 @@ impl Kind for Setting {
         }
         let host = attributes.host.0.parse();
         match host {
-            Ok(host) if problems.is_empty() => Ok(Desired { host, items }),
+            Ok(host) if problems.is_empty() => Ok(Desired { host, guest: None, items }),
             Ok(_) => Err(problems),
             Err(_) => Err(vec![Problem::new(BAD_KEY, AttributePath::attribute("host"), "not a host", "")]),
         }

@@ -106,7 +106,7 @@ impl Kind for ReadAhead {
         let path = AttributePath::attribute("kilobytes");
         let file = DesiredItem { key: rule_key(&device), path: path.clone(), want: Raw::File(FileState::public(rule)) };
         let value = DesiredItem { key: ItemKey(device), path, want: Raw::Text(kilobytes.to_string()) };
-        Ok(Desired { host, items: vec![value, file] })
+        Ok(Desired { host, guest: None, items: vec![value, file] })
     }
 
     fn canonical(&self, _: &ItemKey, raw: &Raw) -> Raw {

@@ -64,7 +64,7 @@ impl Exit {
             RunResult::Stuck => Self::Stuck,
             RunResult::Undone if !report.held.is_empty() && report.is_untouched() => Self::Locked,
             RunResult::Undone => Self::Undone,
-            RunResult::Partial => Self::Partial,
+            RunResult::Partial | RunResult::Paused => Self::Partial,
             RunResult::Done if unfinished || report.stopped == Urgency::Now => Self::Partial,
             RunResult::Done => Self::Done,
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tune_core::plan::{Operation, Plan, Request, Selection};
+use tune_core::plan::{Operation, Plan, Request, Rolling, Selection};
 use tune_core::state::{RunRecord, State};
 use tune_engine::store::Holder;
 use tune_engine::store::local::Export;
@@ -78,6 +78,7 @@ pub(crate) async fn plan(
     watch: &dyn Watch,
 ) -> Result<Plan, Failure> {
     let request = Request {
+        rolling: Rolling::none(),
         operation,
         kinds: &project.kinds,
         hosts: &project.configuration.hosts,

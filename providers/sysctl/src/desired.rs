@@ -62,7 +62,9 @@ pub(crate) fn desired(resource: &Resource) -> Result<Desired, Vec<Problem>> {
     problems.extend(collisions(&settings));
     let file = file_item(&attributes, resource).map_err(|problem| problems.push(problem)).ok();
     match file {
-        Some((key, path)) if problems.is_empty() => Ok(Desired { host, items: items(settings, key, path) }),
+        Some((key, path)) if problems.is_empty() => {
+            Ok(Desired { host, guest: None, items: items(settings, key, path) })
+        }
         _ => Err(problems),
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
         items.insert(file.key.clone(), ItemImpact { effect: Effect::NextBoot, ..ItemImpact::default() });
         problems.extend(file_problem(file, question, &machine));
     }
-    Impact { items, advice: advice::advice(&wanted, file, &machine), problems }
+    Impact { items, advice: advice::advice(&wanted, file, &machine), problems, runs_on: None }
 }
 
 fn wanted<'a>(item: &'a DesiredItem, question: &Question<'a>) -> Option<Wanted<'a>> {
@@ -89,7 +89,12 @@ fn item_impact(wanted: &Wanted<'_>) -> ItemImpact {
         let sentence = format!("this would lower `{}` from {before} to {}", wanted.name, wanted.value);
         needs.insert(Consent::Decrease, sentence);
     }
-    ItemImpact { effect: Effect::AtOnce, may_cut_connection: known::may_cut_connection(wanted.name), needs }
+    ItemImpact {
+        effect: Effect::AtOnce,
+        may_cut_connection: known::may_cut_connection(wanted.name),
+        needs,
+        ..ItemImpact::default()
+    }
 }
 
 /// The one reason that matters most why a parameter cannot be written.

@@ -30,6 +30,7 @@ fn resource(settings: &[(&str, &str)]) -> Resource {
     };
     let settings = settings.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
     Resource {
+        provider: None,
         address: Address::new("sysctl", "etcd"),
         attributes: BTreeMap::from([
             ("host".to_owned(), Value::from("host.a")),

@@ -53,8 +53,13 @@ impl Resolution<'_> {
                 self.configuration.places.edges.insert((address.clone(), to.clone()), *span);
             }
             let depends_on: BTreeSet<Address> = dependencies.into_keys().collect();
-            let resource =
-                Resource { address: address.clone(), attributes: attributes(&entries), depends_on, lifecycle };
+            let resource = Resource {
+                address: address.clone(),
+                attributes: attributes(&entries),
+                provider: None,
+                depends_on,
+                lifecycle,
+            };
             self.configuration.resources.insert(address, resource);
         }
         object(schema, entries)

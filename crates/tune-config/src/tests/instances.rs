@@ -10,6 +10,7 @@ fn check(hcl: &str, expect: &[&str]) {
     let hosts = configuration.hosts.values().map(|host| {
         let transport = match &host.transport {
             Transport::Local => "local".to_owned(),
+            Transport::Api(api) => format!("the API at {}", api.endpoint),
             Transport::Ssh(ssh) => format!(
                 "{}{}{}{}",
                 ssh.user.as_ref().map_or_else(String::new, |user| format!("{user}@")),

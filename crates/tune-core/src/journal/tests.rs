@@ -107,12 +107,12 @@ fn a_stuck_item_keeps_its_original_and_what_could_be_ours() {
     let stuck = |live: Option<&str>| StepOutcome::Stuck { live: live.map(text), message: String::new() };
     let settled = |intent: &Intent, outcome: StepOutcome| (intent.clone(), StepStatus::Settled(outcome));
     let progress = Progress {
-        header: header.clone(),
         steps: BTreeMap::from([
             (1, settled(&intents[0], stuck(Some("7")))),
             (2, settled(&intents[1], StepOutcome::Undone)),
         ]),
         end: Some(RunResult::Stuck),
+        ..Progress::begun(header.clone())
     };
     let state = conclude(&fleet.state, &progress);
     assert_eq!(state.items.len(), 1);
@@ -125,7 +125,7 @@ fn a_stuck_item_keeps_its_original_and_what_could_be_ours() {
     again.purpose = Purpose::Manage { adopt: None };
     for (live, applied) in [(Some("20"), "20"), (Some("10"), "10"), (Some("7"), "20"), (None, "20")] {
         let steps = BTreeMap::from([(1, settled(&again, stuck(live)))]);
-        let progress = Progress { header: header.clone(), steps, end: Some(RunResult::Stuck) };
+        let progress = Progress { steps, end: Some(RunResult::Stuck), ..Progress::begun(header.clone()) };
         assert_eq!(conclude(&state, &progress).items[&again.id].applied, text(applied), "{live:?}");
     }
 }

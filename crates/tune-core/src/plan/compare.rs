@@ -34,7 +34,9 @@ pub fn plan(request: &Request<'_>, wanted: &Wanted, matching: &Matching, snapsho
             serial: request.state.serial,
             resources: BTreeMap::new(),
             hosts: BTreeMap::new(),
-            waves: Vec::new(),
+            stages: Vec::new(),
+            rollouts: BTreeMap::new(),
+            checks: BTreeMap::new(),
             problems: matching.problems.clone(),
             advice: Vec::new(),
             owed: Vec::new(),
@@ -123,6 +125,8 @@ impl<'a> Planning<'a> {
                 host_keys: facts.host_keys.clone(),
                 hostname: facts.hostname.clone(),
                 uid: facts.uid,
+                boot_id: facts.boot_id.clone(),
+                waits_for_boot: facts.waits_for_boot.clone(),
                 epoch,
             };
             self.plan.hosts.insert(self.ids[address].clone(), planned);
@@ -146,7 +150,7 @@ impl<'a> Planning<'a> {
                 self.plan.problems.push(Mistake { address: host.host.address.clone(), problem, related: None });
             }
         }
-        self.plan.waves = order::waves(&self.plan.resources);
+        self.plan.stages = order::waves(&self.plan.resources).into_iter().map(super::Stage::Quiet).collect();
         self.plan.advice.sort();
         self.plan.advice.dedup();
         self.plan
@@ -184,6 +188,7 @@ impl<'a> Planning<'a> {
             running: found.running.clone(),
             next_start: found.next_start.clone(),
             effect: crate::contract::Effect::default(),
+            activations: BTreeSet::new(),
             may_cut_connection: false,
             reversible: true,
             accepted: BTreeMap::new(),
@@ -201,6 +206,7 @@ impl<'a> Planning<'a> {
             running: Layer::default(),
             next_start: Layer::default(),
             effect: crate::contract::Effect::default(),
+            activations: BTreeSet::new(),
             may_cut_connection: false,
             reversible: true,
             accepted: BTreeMap::new(),
@@ -278,6 +284,8 @@ impl<'a> Planning<'a> {
             configured: is_configured,
             depends_on,
             prevent_revert,
+            guest: recorded.and_then(|record| record.guest.clone()),
+            runs_on: None,
             outdated,
             renamed_from: BTreeSet::new(),
             items: Vec::new(),

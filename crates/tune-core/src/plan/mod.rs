@@ -16,6 +16,7 @@ pub use compare::plan;
 pub use matching::{Asked, Matching, lookups, matching};
 pub use wanted::{Wanted, desired, wanted};
 
+use crate::activation::Activation;
 use crate::address::Address;
 use crate::contract::{Effect, Kinds};
 use crate::item::{Change, HostId, ItemId, Raw};
@@ -23,6 +24,8 @@ use crate::path::AttributePath;
 use crate::problem::{Advice, Code, Explanation, Problem, Stops};
 use crate::reading::{Layer, Unreadable};
 use crate::resource::{Consent, Host, Resource};
+use crate::rollout::{Check, Rollout};
+use crate::source::Sources;
 use crate::state::{Original, RunRecord, State};
 
 /// Where desired values come from.
@@ -54,6 +57,10 @@ pub struct Selection {
     pub overwrite_drift: Vec<Address>,
     /// Items whose original is unknown are left as they are and forgotten, where their revert would be refused.
     pub keep_unknown: bool,
+    /// Checks that no rollout waits for in this run.
+    pub skip_gates: BTreeSet<Address>,
+    /// Whether the machine that runs `tune` may be interrupted, last of all.
+    pub allow_self: bool,
 }
 
 /// Everything that planning starts from, apart from what is read.
@@ -73,6 +80,31 @@ pub struct Request<'a> {
     pub runs: &'a [RunRecord],
     /// Which part is meant.
     pub selection: &'a Selection,
+    /// How hosts are taken one after another, and what is asked of the world meanwhile.
+    pub rolling: Rolling<'a>,
+}
+
+/// What the order of disruptive work starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Rolling<'a> {
+    /// The configuration's rollouts.
+    pub rollouts: &'a BTreeMap<Address, Rollout>,
+    /// The configuration's checks.
+    pub checks: &'a BTreeMap<Address, Check>,
+    /// The kinds of sources that are known.
+    pub sources: &'a Sources,
+    /// The boot id of the machine that runs `tune`.
+    pub controller: Option<&'a str>,
+}
+
+impl Rolling<'static> {
+    /// Returns what a configuration without rollouts starts from.
+    pub fn none() -> Self {
+        static ROLLOUTS: BTreeMap<Address, Rollout> = BTreeMap::new();
+        static CHECKS: BTreeMap<Address, Check> = BTreeMap::new();
+        static SOURCES: Sources = Sources::new();
+        Self { rollouts: &ROLLOUTS, checks: &CHECKS, sources: &SOURCES, controller: None }
+    }
 }
 
 /// Everything that will happen, in order, with its reasons.
@@ -88,8 +120,12 @@ pub struct Plan {
     pub resources: BTreeMap<Address, ResourcePlan>,
     /// The machines that resources live on.
     pub hosts: BTreeMap<HostId, PlannedHost>,
-    /// What runs when; waves follow one another, batches of one wave run side by side.
-    pub waves: Vec<Wave>,
+    /// What runs when: stages follow one another.
+    pub stages: Vec<Stage>,
+    /// The rollouts that have turns in `stages`.
+    pub rollouts: BTreeMap<Address, Rollout>,
+    /// The checks that those rollouts wait for.
+    pub checks: BTreeMap<Address, Check>,
     /// What must be mended before an apply may start; some of it makes the plan itself a failure.
     pub problems: Vec<Mistake>,
     /// What is true and useful.
@@ -109,6 +145,10 @@ pub struct ResourcePlan {
     pub depends_on: BTreeSet<Address>,
     /// Whether reverting it is to be refused from now on.
     pub prevent_revert: bool,
+    /// The host that is down while the resource is activated, where that is not `host`.
+    pub guest: Option<Address>,
+    /// The host that this guest runs on now, as read.
+    pub runs_on: Option<Address>,
     /// Whether what is remembered of the resource itself is out of date: its dependencies or `prevent_revert`.
     pub outdated: bool,
     /// The names that its items were recorded under, where the configuration renamed the resource.
@@ -138,6 +178,8 @@ pub struct ItemPlan {
     pub next_start: Layer,
     /// When a write takes effect.
     pub effect: Effect,
+    /// What must still be done before the running system uses the value; also for an item that is written already.
+    pub activations: BTreeSet<Activation>,
     /// Whether a write may cut the connection.
     pub may_cut_connection: bool,
     /// Whether an undo can restore what was there.
@@ -218,8 +260,69 @@ pub struct PlannedHost {
     pub hostname: String,
     /// The user that commands run as; only root can apply.
     pub uid: u32,
+    /// The kernel's id of this boot, as read now.
+    pub boot_id: Option<String>,
+    /// What a reboot would activate that `tune` did not write, as phrases.
+    pub waits_for_boot: Vec<String>,
     /// The highest run that its ledgers of this state name.
     pub epoch: u64,
+}
+
+/// A part of a plan that is brought to its end before the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Changes that interrupt nothing, on hosts of no rollout, side by side.
+    Quiet(Wave),
+    /// Members that are taken together: a batch of a rollout, or a single host of none that is interrupted.
+    Turn(Turn),
+}
+
+/// Members that are taken together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The rollout; `None` for the implicit one of rule 36, which takes strictly one host at a time.
+    pub rollout: Option<Address>,
+    /// Whether it is the first batch of its rollout, taken to see whether the change is good.
+    pub is_canary: bool,
+    /// The members, side by side.
+    pub members: Vec<Member>,
+}
+
+/// Everything that is done to one member while it is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The host.
+    pub host: Address,
+    /// Its own changes, made just before its activations.
+    pub waves: Vec<Wave>,
+    /// What makes them run, each once, in order.
+    pub activations: Vec<PlannedActivation>,
+    /// Every host that is down meanwhile, itself included; empty where nothing is interrupted.
+    pub down: BTreeSet<Address>,
+    /// Why it stands where it does, as phrases: `leads etcd, so it goes last`.
+    pub reasons: Vec<String>,
+}
+
+/// One activation in a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedActivation {
+    /// The machine or API that does it.
+    pub host: HostId,
+    /// What is done.
+    pub activation: Activation,
+    /// The resources that need it.
+    pub resources: BTreeSet<Address>,
+    /// How long the same took in earlier runs.
+    pub forecast: Option<Forecast>,
+}
+
+/// How long an interruption took before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forecast {
+    /// The median, in seconds.
+    pub seconds: u64,
+    /// Of so many.
+    pub runs: usize,
 }
 
 /// Steps that may run together.
@@ -297,6 +400,19 @@ impl Plan {
         self.resources.values().any(ResourcePlan::has_changes)
     }
 
+    /// Returns every wave, in the order in which they run.
+    pub fn waves(&self) -> impl Iterator<Item = &Wave> {
+        self.stages.iter().flat_map(Stage::waves)
+    }
+
+    /// Returns every member of every turn, in order.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.stages.iter().flat_map(|stage| match stage {
+            Stage::Quiet(_) => &[],
+            Stage::Turn(turn) => turn.members.as_slice(),
+        })
+    }
+
     /// Returns whether an apply has anything to do, renames in the state included.
     pub fn has_work(&self) -> bool {
         self.resources.values().any(ResourcePlan::has_work)
@@ -329,19 +445,35 @@ impl Plan {
     }
 }
 
+impl Stage {
+    /// Returns the waves of the stage, in order.
+    pub fn waves(&self) -> Box<dyn Iterator<Item = &Wave> + '_> {
+        match self {
+            Self::Quiet(wave) => Box::new(std::iter::once(wave)),
+            Self::Turn(turn) => Box::new(turn.members.iter().flat_map(|member| &member.waves)),
+        }
+    }
+}
+
 impl ResourcePlan {
     /// Returns whether anything is written or newly recorded.
     pub fn has_changes(&self) -> bool {
         self.items
             .iter()
             .any(|item| item.step.change().is_some() || matches!(item.step, Step::Forget) || item.adopt.is_some())
+            || self.needs_activation()
     }
 
     /// Returns whether there is anything to do, bringing the record up to date included.
     pub fn has_work(&self) -> bool {
         let works =
             |item: &ItemPlan| matches!(item.step, Step::Record | Step::Write(_) | Step::Revert(_) | Step::Forget);
-        self.outdated || self.items.iter().any(works)
+        self.outdated || self.items.iter().any(works) || self.needs_activation()
+    }
+
+    /// Returns whether something must be activated: what is written now, or what is configured and not in effect.
+    pub fn needs_activation(&self) -> bool {
+        self.items.iter().any(|item| !item.activations.is_empty())
     }
 }
 

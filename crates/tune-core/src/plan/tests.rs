@@ -128,7 +128,7 @@ fn what_depends_on_something_is_put_back_before_it() {
     fleet.want("base", "a", &[("x", "1")]);
     fleet.want("top", "a", &[("y", "1")]).depends_on.insert(toy("base"));
     let order = |plan: &Plan| -> Vec<Address> {
-        plan.waves.iter().flat_map(|wave| wave.batches.values()).flatten().cloned().collect()
+        plan.waves().flat_map(|wave| wave.batches.values()).flatten().cloned().collect()
     };
     assert_eq!(order(&fleet.apply()), [toy("base"), toy("top")]);
     assert_eq!(order(&fleet.plan(&Operation::Destroy, &Selection::default())), [toy("top"), toy("base")]);

@@ -91,6 +91,7 @@ impl Run<'_> {
             finished: engine.clock.now(),
             result,
             changes: journal.progress.changes(),
+            activations: journal.progress.activated(),
         };
         let state = conclude(&base, &journal.progress);
         match journal.store.commit(state, record) {

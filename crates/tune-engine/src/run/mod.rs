@@ -140,7 +140,7 @@ impl Engine {
         let (steps, cutting) = steps::number(plan, &header);
         let base = store.state().clone();
         store.append(&[Event::Begin(header.clone())])?;
-        watch.event(RunEvent::Begun { number: header.run, waves: plan.waves.len() });
+        watch.event(RunEvent::Begun { number: header.run, waves: plan.waves().count() });
         let run = Run::new(self, watch, base, Some(cutting), Journal::begun(store, header));
         run.waves(plan, steps, gathered, stop).await
     }
@@ -155,7 +155,7 @@ impl Run<'_> {
         stop: &Stop,
     ) -> Result<Report, EngineError> {
         let waits_for = waits_for(plan);
-        for (index, wave) in plan.waves.iter().enumerate() {
+        for (index, wave) in plan.waves().enumerate() {
             if stop.urgency() > Urgency::None {
                 break;
             }

@@ -21,6 +21,7 @@ impl Engine {
                 host: resource.host.clone(),
                 depends_on: resource.depends_on.clone(),
                 prevent_revert: resource.prevent_revert,
+                guest: resource.guest.clone(),
             };
             (address.clone(), record)
         });
@@ -51,7 +52,7 @@ pub(super) fn number(plan: &Plan, header: &Header) -> (Steps, BTreeSet<StepNumbe
     let mut steps = Steps::new();
     let mut cutting = BTreeSet::new();
     let mut next = 0;
-    let in_order = plan.waves.iter().flat_map(|wave| wave.batches.values()).flatten();
+    let in_order = plan.waves().flat_map(|wave| wave.batches.values()).flatten();
     for address in in_order {
         for item in &plan.resources[address].items {
             let Some(intent) = Intent::of(&plan.operation, header, address, item) else { continue };

@@ -2,6 +2,7 @@
 //! may not open after a crash, and it reads a damaged page only when asked for it; each of the three is guarded
 //! against here.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +18,7 @@ use tune_core::state::{RunRecord, State};
 
 use super::StoreError;
 use super::events::{self, FIRST, Link};
-use super::export::head;
+use super::export::{head, read_soaks, soaks};
 use super::mirror::{HostText, ItemText, Nonsense, ResourceText, RunText, address};
 use super::record::{self, Unusable};
 
@@ -66,6 +67,8 @@ struct Title {
     serial: u64,
     last_run: u64,
     head: String,
+    #[serde(default)]
+    soaks: BTreeMap<String, String>,
 }
 
 /// How often a database that is not let go yet is tried again.
@@ -110,6 +113,7 @@ impl Database {
         let title: Title = record::open(&title)?;
         let mut state =
             State { lineage: title.lineage, serial: title.serial, last_run: title.last_run, ..State::default() };
+        state.soaks = read_soaks(title.soaks)?;
         for (id, host) in values::<(String, HostText)>(&self.hosts)? {
             state.hosts.insert(HostId(id), host.try_into()?);
         }
@@ -183,6 +187,7 @@ impl Database {
             serial: new.state.serial,
             last_run: new.state.last_run,
             head: head(&new.state, &new.runs),
+            soaks: soaks(&new.state),
         };
         let (hosts, resources) = (hosts(&old.state, &new.state), resources(&old.state, &new.state));
         let items = items(&old.state, &new.state);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tune_core::item::{Change, HostId, ItemId, ItemKey};
-use tune_core::journal::{Event, Header, Intent, Purpose, StepOutcome};
+use tune_core::journal::{ActivationOutcome, Event, Header, Intent, Purpose, StepOutcome};
 
-use super::mirror::{HostText, Nonsense, OriginalText, RawText, ResourceText, ResultText, address};
+use super::mirror::{ActivationText, HostText, Nonsense, OriginalText, RawText, ResourceText, ResultText, address};
 use super::record::{self, Unusable};
 
 /// What links an entry to the one before it.
@@ -49,7 +49,17 @@ enum EventText {
     Intend { step: u64, intent: IntentText },
     Settle { step: u64, outcome: OutcomeText },
     Undo { step: u64 },
+    Activate { number: u64, host: String, activation: ActivationText, mark: String },
+    Activated { number: u64, outcome: ActivationOutcomeText },
+    Soak { rollout: String, until: Option<String> },
     End(ResultText),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ActivationOutcomeText {
+    Back(u64),
+    Failed { message: String },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,6 +141,20 @@ impl From<&Event> for EventText {
                 },
             },
             Event::Undo { step } => Self::Undo { step: *step },
+            Event::Activate { number, host, activation, mark } => Self::Activate {
+                number: *number,
+                host: host.0.clone(),
+                activation: activation.into(),
+                mark: mark.clone(),
+            },
+            Event::Activated { number, outcome } => Self::Activated {
+                number: *number,
+                outcome: match outcome {
+                    ActivationOutcome::Back(seconds) => ActivationOutcomeText::Back(*seconds),
+                    ActivationOutcome::Failed { message } => ActivationOutcomeText::Failed { message: message.clone() },
+                },
+            },
+            Event::Soak { rollout, until } => Self::Soak { rollout: rollout.to_string(), until: until.clone() },
             Event::End(result) => Self::End((*result).into()),
         }
     }
@@ -171,6 +195,17 @@ impl TryFrom<EventText> for Event {
                 },
             },
             EventText::Undo { step } => Self::Undo { step },
+            EventText::Activate { number, host, activation, mark } => {
+                Self::Activate { number, host: HostId(host), activation: activation.try_into()?, mark }
+            }
+            EventText::Activated { number, outcome } => Self::Activated {
+                number,
+                outcome: match outcome {
+                    ActivationOutcomeText::Back(seconds) => ActivationOutcome::Back(seconds),
+                    ActivationOutcomeText::Failed { message } => ActivationOutcome::Failed { message },
+                },
+            },
+            EventText::Soak { rollout, until } => Self::Soak { rollout: address(&rollout)?, until },
             EventText::End(result) => Self::End(result.into()),
         })
     }

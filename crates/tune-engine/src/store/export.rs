@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tune_core::Address;
 use tune_core::item::{HostId, ItemId};
 use tune_core::journal::Header;
 use tune_core::state::{Record, RunRecord, State};
@@ -106,6 +107,9 @@ struct Content {
     resources: BTreeMap<String, ResourceText>,
     /// Managed items.
     items: Vec<ItemText>,
+    /// Rollouts that are paused, with the time in RFC 3339 until which each one rests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    soaks: BTreeMap<String, String>,
     /// Finished runs, oldest first.
     runs: Vec<RunText>,
 }
@@ -159,8 +163,19 @@ fn content(state: &State, runs: &[RunRecord]) -> Content {
         hosts: state.hosts.iter().map(|(id, host)| (id.0.clone(), host.into())).collect(),
         resources: state.resources.iter().map(|(name, record)| (name.to_string(), record.into())).collect(),
         items: state.items.iter().map(ItemText::from).collect(),
+        soaks: soaks(state),
         runs: runs.iter().map(RunText::from).collect(),
     }
+}
+
+/// Returns the paused rollouts as they are written.
+pub(super) fn soaks(state: &State) -> BTreeMap<String, String> {
+    state.soaks.iter().map(|(rollout, until)| (rollout.to_string(), until.clone())).collect()
+}
+
+/// Returns the paused rollouts that were written.
+pub(super) fn read_soaks(soaks: BTreeMap<String, String>) -> Result<BTreeMap<Address, String>, Nonsense> {
+    soaks.into_iter().map(|(rollout, until)| Ok((address(&rollout)?, until))).collect()
 }
 
 fn digest(content: &Content) -> String {
@@ -172,6 +187,7 @@ fn digest(content: &Content) -> String {
 fn read(content: Content) -> Result<(State, Vec<RunRecord>), Nonsense> {
     let mut state =
         State { lineage: content.lineage, serial: content.serial, last_run: content.last_run, ..State::default() };
+    state.soaks = read_soaks(content.soaks)?;
     for (id, host) in content.hosts {
         state.hosts.insert(HostId(id), host.try_into()?);
     }

@@ -261,6 +261,7 @@ pub(super) fn record_lost(content: &mut Content, lost: &OpenRun) {
     content.state.last_run = content.state.last_run.max(lost.number);
     content.state.serial += 1;
     content.runs.push(RunRecord {
+        activations: Vec::new(),
         number: lost.number,
         command: lost.command.clone(),
         by: lost.by.clone(),

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tune_core::Address;
+use tune_core::activation::{Activation, Verb};
 use tune_core::item::{Change, FileState, HostId, ItemId, ItemKey, Raw};
-use tune_core::resource::{Become, SshDestination, Transport};
-use tune_core::state::{HostRecord, Original, Record, ResourceRecord, RunChange, RunRecord, RunResult};
+use tune_core::resource::{Api, Become, SshDestination, Transport};
+use tune_core::state::{HostRecord, Original, Record, ResourceRecord, RunActivation, RunChange, RunRecord, RunResult};
 
 /// What is written cannot be a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,17 @@ enum TransportText {
     Local,
     /// The system's OpenSSH client.
     Ssh(SshText),
+    /// An API.
+    Api(ApiText),
+}
+
+/// An API, without any credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+struct ApiText {
+    /// The provider that talks to it.
+    provider: String,
+    /// Where it answers.
+    endpoint: String,
 }
 
 /// What is handed to OpenSSH.
@@ -113,6 +125,9 @@ pub(super) struct ResourceText {
     /// Whether reverting it is refused.
     #[serde(default, skip_serializing_if = "is_false")]
     prevent_revert: bool,
+    /// The host that is down while it is activated, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<String>,
 }
 
 /// A managed item.
@@ -172,6 +187,31 @@ pub(super) struct RunText {
     result: ResultText,
     /// What it changed and left changed.
     changes: Vec<ChangeText>,
+    /// What it activated, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    activations: Vec<RunActivationText>,
+}
+
+/// One activation of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+struct RunActivationText {
+    /// The machine or API that did it.
+    host: String,
+    #[serde(flatten)]
+    activation: ActivationText,
+    /// How long it took until it was back, in seconds; missing where it was never seen to be back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+}
+
+/// An activation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ActivationText {
+    /// What is done: `boot_image`, `reload`, `restart`, `reboot` or `power_cycle`.
+    verb: String,
+    /// To what, where that is not the whole machine.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
 }
 
 /// How a run ended.
@@ -184,6 +224,8 @@ pub(super) enum ResultText {
     Undone,
     /// Something failed and was put back; the rest is done.
     Partial,
+    /// It rests between two batches of a rollout.
+    Paused,
     /// An undo could not be completed, or an outcome is not known.
     Stuck,
 }
@@ -266,6 +308,9 @@ impl From<&HostRecord> for HostText {
                     port: *port,
                     config: config.clone(),
                 }),
+                Transport::Api(Api { provider, endpoint }) => {
+                    TransportText::Api(ApiText { provider: provider.clone(), endpoint: endpoint.clone() })
+                }
             },
             become_: match record.become_ {
                 Become::No => None,
@@ -288,6 +333,7 @@ impl TryFrom<HostText> for HostRecord {
                 TransportText::Ssh(SshText { address, user, port, config }) => {
                     Transport::Ssh(SshDestination { address, user, port, config })
                 }
+                TransportText::Api(ApiText { provider, endpoint }) => Transport::Api(Api { provider, endpoint }),
             },
             become_: match text.become_ {
                 None => Become::No,
@@ -305,6 +351,7 @@ impl From<&ResourceRecord> for ResourceText {
             host: record.host.0.clone(),
             depends_on: record.depends_on.iter().map(ToString::to_string).collect(),
             prevent_revert: record.prevent_revert,
+            guest: record.guest.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -317,6 +364,7 @@ impl TryFrom<ResourceText> for ResourceRecord {
             host: HostId(text.host),
             depends_on: text.depends_on.iter().map(|text| address(text)).collect::<Result<_, _>>()?,
             prevent_revert: text.prevent_revert,
+            guest: text.guest.as_deref().map(address).transpose()?,
         })
     }
 }
@@ -392,6 +440,7 @@ impl From<&RunRecord> for RunText {
             finished: run.finished.clone(),
             result: run.result.into(),
             changes: run.changes.iter().map(change).collect(),
+            activations: run.activations.iter().map(Into::into).collect(),
         }
     }
 }
@@ -413,7 +462,38 @@ impl TryFrom<RunText> for RunRecord {
             finished: text.finished,
             result: text.result.into(),
             changes: text.changes.into_iter().map(change).collect::<Result<BTreeMap<_, _>, _>>()?,
+            activations: text.activations.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl From<&Activation> for ActivationText {
+    fn from(activation: &Activation) -> Self {
+        Self { verb: activation.verb.word().to_owned(), subject: activation.subject.clone() }
+    }
+}
+
+impl TryFrom<ActivationText> for Activation {
+    type Error = Nonsense;
+
+    fn try_from(text: ActivationText) -> Result<Self, Nonsense> {
+        let verb = Verb::ALL.into_iter().find(|(_, word)| *word == text.verb);
+        let (verb, _) = verb.ok_or_else(|| Nonsense(format!("`{}` is not an activation", text.verb)))?;
+        Ok(Self { verb, subject: text.subject })
+    }
+}
+
+impl From<&RunActivation> for RunActivationText {
+    fn from(run: &RunActivation) -> Self {
+        Self { host: run.host.0.clone(), activation: (&run.activation).into(), seconds: run.seconds }
+    }
+}
+
+impl TryFrom<RunActivationText> for RunActivation {
+    type Error = Nonsense;
+
+    fn try_from(text: RunActivationText) -> Result<Self, Nonsense> {
+        Ok(Self { host: HostId(text.host), activation: text.activation.try_into()?, seconds: text.seconds })
     }
 }
 
@@ -423,6 +503,7 @@ impl From<RunResult> for ResultText {
             RunResult::Done => Self::Done,
             RunResult::Undone => Self::Undone,
             RunResult::Partial => Self::Partial,
+            RunResult::Paused => Self::Paused,
             RunResult::Stuck => Self::Stuck,
         }
     }
@@ -434,6 +515,7 @@ impl From<ResultText> for RunResult {
             ResultText::Done => Self::Done,
             ResultText::Undone => Self::Undone,
             ResultText::Partial => Self::Partial,
+            ResultText::Paused => Self::Paused,
             ResultText::Stuck => Self::Stuck,
         }
     }

@@ -56,6 +56,7 @@ pub(crate) fn with_items(run: u64, items: u64) -> State {
         rolled_back_in: None,
     };
     State {
+        soaks: BTreeMap::from([(Address::new("rollout", "k3s"), "2026-11-21T17:00:00Z".to_owned())]),
         lineage: "lineage".to_owned(),
         serial: run,
         last_run: run,
@@ -67,6 +68,7 @@ pub(crate) fn with_items(run: u64, items: u64) -> State {
                 host: HostId("machine".to_owned()),
                 depends_on: BTreeSet::from([Address::new("sysctl", "base")]),
                 prevent_revert: true,
+                guest: Some(Address::new("host", "guest")),
             },
         )]),
     }
@@ -109,6 +111,7 @@ pub(crate) fn settle(step: u64) -> Event {
 pub(crate) fn run_record(number: u64) -> RunRecord {
     let change = Change { before: Raw::Text("60".to_owned()), after: Raw::Absent };
     RunRecord {
+        activations: Vec::new(),
         number,
         command: "apply".to_owned(),
         by: "tester@desk".to_owned(),

@@ -17,7 +17,7 @@ use tune_core::item::{ItemKey, Raw};
 use tune_core::journal::Event;
 use tune_core::ledger::Ledger;
 use tune_core::path::AttributePath;
-use tune_core::plan::{Mistake, Operation, Plan, Request, Selection};
+use tune_core::plan::{Mistake, Operation, Plan, Request, Rolling, Selection};
 use tune_core::problem::{Code, Explanation, Problem};
 use tune_core::reading::{Facts, HostReading, ItemReading, Layer, Reading};
 use tune_core::resource::{Become, Host, Lifecycle, Resource, Transport};
@@ -83,6 +83,7 @@ pub(crate) fn text(value: &str) -> Raw {
 pub(crate) fn setting(name: &str, on: &str, settings: &[(&str, &str)]) -> Resource {
     let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
     Resource {
+        provider: None,
         address: Address::new("setting", name),
         attributes: BTreeMap::from([
             ("host".to_owned(), Value::String(host(on).to_string())),
@@ -146,6 +147,7 @@ impl Fake {
     ) -> Result<Plan, Vec<Mistake>> {
         let resources = wants.iter().map(|resource| (resource.address.clone(), resource.clone())).collect();
         let request = Request {
+            rolling: Rolling::none(),
             operation,
             kinds: &engine.kinds,
             hosts: &self.hosts(),
@@ -377,7 +379,7 @@ impl Kind for Setting {
             path: AttributePath::attribute("settings").key(key),
             want: text(value.as_str().unwrap()),
         };
-        Ok(Desired { host, items: settings.iter().map(item).collect() })
+        Ok(Desired { host, guest: None, items: settings.iter().map(item).collect() })
     }
 
     fn canonical(&self, _: &ItemKey, raw: &Raw) -> Raw {

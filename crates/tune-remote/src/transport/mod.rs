@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tune_core::contract::{ConnectionError, Pending, Sent};
+use tune_core::contract::{ConnectionError, NOT_A_HOST, Pending, Sent};
 
 use crate::error::{TIMEOUT, TOO_LONG, not_sent, transient};
 
@@ -24,6 +24,23 @@ pub(crate) trait Transport: Debug + Send + Sync {
 
     /// Closes the connection; the next request opens a new one.
     fn close(&self) -> Pending<'_, ()>;
+}
+
+/// What a script meets that is sent to an API. Each provider of an API has connections of its own.
+#[derive(Debug)]
+pub(crate) struct Nowhere(pub(crate) String);
+
+impl Transport for Nowhere {
+    fn exec<'a>(&'a self, _: &'a Exec<'a>) -> Pending<'a, Result<Output, ConnectionError>> {
+        Box::pin(async {
+            let message = format!("`{}` is an API, and no shell answers there", self.0);
+            Err(not_sent(NOT_A_HOST, message, "Give the resource a host."))
+        })
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// One script to run.

@@ -30,6 +30,7 @@ impl Kind for Plain {
     fn schema(&self) -> &KindSchema {
         static SCHEMA: OnceLock<KindSchema> = OnceLock::new();
         SCHEMA.get_or_init(|| KindSchema {
+            provider: None,
             kind: "plain",
             doc: String::new(),
             attributes: BTreeMap::new(),
@@ -40,7 +41,7 @@ impl Kind for Plain {
         &[]
     }
     fn desired(&self, _: &Resource) -> Result<Desired, Vec<Problem>> {
-        Ok(Desired { host: Address::new("host", "test"), items: Vec::new() })
+        Ok(Desired { host: Address::new("host", "test"), guest: None, items: Vec::new() })
     }
     fn canonical(&self, _: &ItemKey, raw: &Raw) -> Raw {
         raw.clone()

@@ -282,6 +282,7 @@ fn foreign(raw: &Raw) -> Raw {
 
 fn facts(name: &str, machine: &Machine) -> Facts {
     Facts {
+        waits_for_boot: Vec::new(),
         machine_id: Some(machine.machine_id.clone()),
         boot_id: Some(machine.boot_id()),
         host_keys: machine.host_keys.clone(),

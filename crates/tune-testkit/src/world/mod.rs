@@ -200,6 +200,7 @@ impl Connector for World {
         let address = match &host.transport {
             Transport::Ssh(destination) => destination.address.clone(),
             Transport::Local => "local".to_owned(),
+            Transport::Api(api) => api.endpoint.clone(),
         };
         let name = self.lock().addresses.get(&address).cloned().unwrap_or(address);
         Arc::new(connection::Wire { world: self.clone(), name })

@@ -204,6 +204,7 @@ impl Player {
                     RunResult::Done => "a run was done",
                     RunResult::Undone => "a run was undone",
                     RunResult::Partial => "a run was partly done",
+                    RunResult::Paused => "a run was paused",
                     RunResult::Stuck => "a run was stuck",
                 });
                 if report.result == RunResult::Done && matches!(operation, Operation::Rollback { .. }) {

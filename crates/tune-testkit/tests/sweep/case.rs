@@ -150,7 +150,7 @@ impl Case {
         let done = ended.report().is_some_and(|report| match report.result {
             RunResult::Done => true,
             RunResult::Partial => !named.conflicts.is_empty(),
-            RunResult::Undone | RunResult::Stuck => false,
+            RunResult::Undone | RunResult::Stuck | RunResult::Paused => false,
         });
         let cannot =
             wanted.iter().any(|((_, _, key), raw)| key.0 == "net.door" && *raw == Raw::Text("shut".to_owned()));
@@ -225,7 +225,7 @@ fn result_is_true(fleet: &Fleet, ended: &Ended, before: &Places, wanted: &Places
     let side = match report.result {
         RunResult::Done => wanted,
         RunResult::Undone => before,
-        RunResult::Partial | RunResult::Stuck => return Ok(()),
+        RunResult::Partial | RunResult::Stuck | RunResult::Paused => return Ok(()),
     };
     for Found { place, raw, writer } in places(fleet) {
         let is_so = side.get(&place).is_none_or(|side| fleet.world.same(&place.1, &place.2, &raw, side));

@@ -41,6 +41,7 @@ fn table(runs: &[RunRecord]) -> String {
             RunResult::Done => "done",
             RunResult::Undone => "failed, undone",
             RunResult::Partial => "done in part",
+            RunResult::Paused => "paused",
             RunResult::Stuck => "stuck",
         };
         rows.push([
@@ -75,6 +76,7 @@ mod tests {
     #[test]
     fn runs_stand_in_columns() {
         let run = |number, command: &str, result| RunRecord {
+            activations: Vec::new(),
             number,
             command: command.to_owned(),
             by: "ann\u{1b}@pve".to_owned(),

@@ -257,6 +257,7 @@ fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::AtOnce => "takes effect at once",
         Effect::NextBoot => "used at the next boot",
+        Effect::Activation => "configured now, in effect after its activation",
     }
 }
 
@@ -265,5 +266,6 @@ fn reverted(item: &ItemPlan, change: &Change) -> &'static str {
         (Raw::Absent, _) => "removed; it was not there before",
         (_, Effect::AtOnce) => "put back at once",
         (_, Effect::NextBoot) => "put back; used at the next boot",
+        (_, Effect::Activation) => "put back; in effect after its activation",
     }
 }

@@ -265,8 +265,7 @@ pub(crate) fn document(plan: &Plan, kinds: &Kinds, open_run: Option<&OpenRun>) -
                 irreversible: counts.irreversible,
             },
             waves: plan
-                .waves
-                .iter()
+                .waves()
                 .map(|wave| {
                     wave.batches
                         .iter()
@@ -366,6 +365,7 @@ fn item(kinds: &Kinds, item: &ItemPlan) -> Item {
         effect: match item.effect {
             Effect::AtOnce => "at_once",
             Effect::NextBoot => "next_boot",
+            Effect::Activation => "activation",
         },
         reversible: item.reversible,
         may_cut_connection: item.may_cut_connection,

@@ -152,12 +152,12 @@ fn sign(symbol: Symbol) -> String {
 
 /// Says what waits for what; where everything runs at once there is nothing to say.
 fn order(plan: &Plan, rows: &mut Vec<Row>) {
-    if plan.waves.len() < 2 {
+    if plan.waves().count() < 2 {
         return;
     }
     rows.push(Row::new(2, paint::strong("Order")));
     let mut earlier: BTreeSet<Address> = BTreeSet::new();
-    for (number, wave) in plan.waves.iter().enumerate() {
+    for (number, wave) in plan.waves().enumerate() {
         let mut blocks: BTreeMap<Address, BTreeSet<&Address>> = BTreeMap::new();
         for address in wave.batches.values().flatten() {
             blocks.entry(address.block()).or_default().insert(address);

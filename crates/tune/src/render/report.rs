@@ -97,6 +97,7 @@ fn headline(report: &Report, words: &Words) -> String {
         RunResult::Done | RunResult::Partial if !is_whole(report) && !report.resources.values().any(failed) => {
             paint::changed(format!("◐ {name} did what could be done.{run}: {sums}."))
         }
+        RunResult::Paused => paint::changed(format!("◐ {name} is paused between two batches.{run}: {sums}.")),
         RunResult::Done => paint::added(format!("✔ {name} complete!{run}: {sums}.")),
         RunResult::Undone => paint::removed(format!("✘ {name} failed, and everything that it did is undone.{run}")),
         RunResult::Partial => paint::removed(format!(

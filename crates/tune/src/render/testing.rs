@@ -7,7 +7,7 @@ use tune_core::address::Address;
 use tune_core::contract::{Desired, Effect, Impact, Kind, Kinds, Question};
 use tune_core::item::{Change, FileState, HostId, ItemId, ItemKey, Raw};
 use tune_core::path::AttributePath;
-use tune_core::plan::{Adopted, ItemPlan, Operation, Plan, PlannedHost, ResourcePlan, Step, Wave};
+use tune_core::plan::{Adopted, ItemPlan, Operation, Plan, PlannedHost, ResourcePlan, Stage, Step, Wave};
 use tune_core::problem::{Explanation, Problem};
 use tune_core::reading::Layer;
 use tune_core::resource::{Become, Host, Resource, Transport};
@@ -58,6 +58,7 @@ impl Fixture {
         let schema = KindSchema {
             kind: "sysctl",
             doc: String::new(),
+            provider: None,
             attributes: BTreeMap::new(),
             json: serde_json::Value::Null,
         };
@@ -68,7 +69,9 @@ impl Fixture {
                 serial: 0,
                 resources: BTreeMap::new(),
                 hosts: BTreeMap::new(),
-                waves: Vec::new(),
+                stages: Vec::new(),
+                rollouts: BTreeMap::new(),
+                checks: BTreeMap::new(),
                 problems: Vec::new(),
                 advice: Vec::new(),
                 owed: Vec::new(),
@@ -88,6 +91,8 @@ impl Fixture {
             host_keys: BTreeSet::new(),
             hostname: key.to_owned(),
             uid: 0,
+            boot_id: None,
+            waits_for_boot: Vec::new(),
             epoch: 0,
         };
         self.plan.hosts.insert(id.clone(), planned);
@@ -99,14 +104,18 @@ impl Fixture {
             prevent_revert: false,
             renamed_from: BTreeSet::new(),
             outdated: false,
+            guest: None,
+            runs_on: None,
             items: items.collect(),
         };
         let address = Address::new("sysctl", name).with_name(key);
         self.plan.resources.insert(address.clone(), resource);
-        if self.plan.waves.is_empty() {
-            self.plan.waves.push(Wave::default());
+        if self.plan.stages.is_empty() {
+            self.plan.stages.push(Stage::Quiet(Wave::default()));
         }
-        self.plan.waves[0].batches.entry(id).or_default().push(address);
+        if let Some(Stage::Quiet(wave)) = self.plan.stages.first_mut() {
+            wave.batches.entry(id).or_default().push(address);
+        }
         self
     }
 
@@ -129,6 +138,7 @@ pub(crate) fn item(key: &str, live: Raw, step: Step) -> ItemPlan {
         running: Layer::default(),
         next_start: Layer::default(),
         effect: Effect::AtOnce,
+        activations: BTreeSet::new(),
         may_cut_connection: false,
         reversible: true,
         accepted: BTreeMap::new(),

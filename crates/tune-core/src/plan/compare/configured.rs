@@ -55,7 +55,7 @@ impl Planning<'_> {
         let accepted = &self.request.resources[address].lifecycle.accept;
         let refused: Vec<Problem> = items
             .iter()
-            .filter(|item| item.step.change().is_some())
+            .filter(|item| item.step.change().is_some() || !item.activations.is_empty())
             .filter_map(|item| Some((item, impact.items.get(&item.id.key)?)))
             .flat_map(|(item, judged)| {
                 judged.needs.iter().filter(|(consent, _)| !accepted.contains(consent)).map(|(consent, danger)| {
@@ -74,6 +74,8 @@ impl Planning<'_> {
         self.plan.advice.extend(impact.advice.into_iter().map(|advice| (address.clone(), advice)));
         let resource = self.resource(address, host);
         resource.items.extend(items);
+        resource.guest.clone_from(&desired.guest);
+        resource.runs_on = impact.runs_on;
         resource.renamed_from = renamed_from;
     }
 
@@ -115,9 +117,10 @@ impl Planning<'_> {
         }
         if let Some(judged) = impact.items.get(&item.key) {
             planned.effect = judged.effect;
+            planned.activations.clone_from(&judged.activations);
             planned.may_cut_connection = judged.may_cut_connection;
             planned.reversible = !judged.needs.contains_key(&Consent::Irreversible);
-            if planned.step.change().is_some() {
+            if planned.step.change().is_some() || !planned.activations.is_empty() {
                 let accepted = &self.request.resources[address].lifecycle.accept;
                 planned.accepted = judged.needs.clone();
                 planned.accepted.retain(|consent, _| accepted.contains(consent));

@@ -201,12 +201,13 @@ impl Planning<'_> {
         };
         let item =
             DesiredItem { key: planned.id.key.clone(), path: AttributePath::default(), want: change.after.clone() };
-        let desired = Desired { host: host.clone(), items: vec![item] };
+        let desired = Desired { host: host.clone(), guest: None, items: vec![item] };
         let recorded = BTreeSet::from([planned.id.key.clone()]);
         let question = Question { desired: &desired, reading, facts, recorded: &recorded };
         if let Some(judged) = kind.impact(&question).items.get(&planned.id.key) {
             planned.effect = judged.effect;
             planned.may_cut_connection = judged.may_cut_connection;
+            planned.activations.clone_from(&judged.activations);
         }
         planned
     }

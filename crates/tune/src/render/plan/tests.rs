@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tune_core::address::Address;
 use tune_core::item::{Change, FileState, HostId, Raw};
 use tune_core::path::AttributePath;
-use tune_core::plan::{ItemPlan, Operation, Owed, Step, Wave};
+use tune_core::plan::{ItemPlan, Operation, Owed, Stage, Step, Wave};
 use tune_core::problem::{Advice, Code};
 use tune_core::reading::Unreadable;
 use tune_core::resource::Consent;
@@ -167,8 +167,9 @@ fn the_order_is_shown_when_something_waits() {
     let base = Address::new("sysctl", "base").with_name("a");
     fixture.plan.resources.get_mut(&after).unwrap().depends_on = BTreeSet::from([base]);
     let host = HostId("host.k3s[\"a\"]".to_owned());
-    fixture.plan.waves[0].batches.get_mut(&host).unwrap().retain(|address| *address != after);
-    fixture.plan.waves.push(Wave { batches: BTreeMap::from([(host, vec![after])]) });
+    let Stage::Quiet(first) = &mut fixture.plan.stages[0] else { panic!("the fixture has no turns") };
+    first.batches.get_mut(&host).unwrap().retain(|address| *address != after);
+    fixture.plan.stages.push(Stage::Quiet(Wave { batches: BTreeMap::from([(host, vec![after])]) }));
     let shown = super::text(fixture.context(), 100);
     let shown = anstream::adapter::strip_str(&shown).to_string();
     let order = r#"
