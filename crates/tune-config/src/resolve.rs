@@ -10,6 +10,7 @@ mod resource;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use tune_core::Address;
 
 use crate::code;
@@ -220,6 +221,17 @@ impl Files for Reading<'_> {
         let digest = crate::module::hexadecimal_digest(&text);
         self.read.borrow_mut().insert(path.to_owned(), digest);
         Ok(text)
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        let bytes = self.files.bytes(path)?;
+        let digest = crate::function::hexadecimal(&Sha256::digest(&bytes));
+        self.read.borrow_mut().insert(path.to_owned(), digest);
+        Ok(bytes)
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<String>, FileError> {
+        self.files.entries(folder)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The texts of a configuration and places in them. This module reads no file: the caller hands in a [`Files`] that is
 //! confined to the configuration's folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One text of a [`Sources`].
@@ -127,6 +127,16 @@ pub trait Files {
 
     /// Returns the text of one file in the folder or below it.
     fn read(&self, path: &str) -> Result<String, FileError>;
+
+    /// Returns the bytes of one file in the folder or below it, which may be no text.
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        self.read(path).map(String::into_bytes)
+    }
+
+    /// Returns what is directly in a folder, sorted; folders have a `/` at the end of their names, the folder of the
+    /// configuration itself is `""`. What leads out of that folder is left out, and so is `.tune`, which no
+    /// configuration may depend on because every run changes it.
+    fn entries(&self, folder: &str) -> Result<Vec<String>, FileError>;
 }
 
 /// A folder in memory, by path.
@@ -137,6 +147,16 @@ impl Files for BTreeMap<String, String> {
 
     fn read(&self, path: &str) -> Result<String, FileError> {
         self.get(path).cloned().ok_or(FileError::NotFound)
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<String>, FileError> {
+        let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let below = self.keys().filter_map(|path| path.strip_prefix(&start));
+        let names: BTreeSet<String> = below
+            .map(|path| path.split_once('/').map_or_else(|| path.to_owned(), |(folder, _)| format!("{folder}/")))
+            .filter(|name| !(folder.is_empty() && name == ".tune/"))
+            .collect();
+        if names.is_empty() && !folder.is_empty() { Err(FileError::NotFound) } else { Ok(names.into_iter().collect()) }
     }
 }
 

@@ -27,6 +27,12 @@ impl Folder {
         Ok(Self { root })
     }
 
+    /// Returns where a path leads, which must be in the folder.
+    fn inside(&self, path: &str) -> Result<PathBuf, FileError> {
+        let found = self.root.join(path).canonicalize().map_err(|error| unreadable(&error))?;
+        if found.starts_with(&self.root) { Ok(found) } else { Err(FileError::Outside) }
+    }
+
     /// Returns the folder without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.root
@@ -49,10 +55,11 @@ impl Files for Folder {
     }
 
     fn read(&self, path: &str) -> Result<String, FileError> {
-        let found = self.root.join(path).canonicalize().map_err(|error| unreadable(&error))?;
-        if !found.starts_with(&self.root) {
-            return Err(FileError::Outside);
-        }
+        String::from_utf8(self.bytes(path)?).map_err(|_| FileError::NotText)
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        let found = self.inside(path)?;
         // A pipe or a device would be waited for without end.
         let metadata = fs::metadata(&found).map_err(|error| unreadable(&error))?;
         if !metadata.is_file() {
@@ -61,8 +68,29 @@ impl Files for Folder {
         if metadata.len() > LARGEST {
             return Err(FileError::Unreadable(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
-        let bytes = fs::read(&found).map_err(|error| unreadable(&error))?;
-        String::from_utf8(bytes).map_err(|_| FileError::NotText)
+        fs::read(&found).map_err(|error| unreadable(&error))
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<String>, FileError> {
+        let found = self.inside(folder)?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&found).map_err(|error| unreadable(&error))? {
+            let entry = entry.map_err(|error| unreadable(&error))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A link that leads nowhere, or out of the folder, is as good as none.
+            let Ok(target) = entry.path().canonicalize() else { continue };
+            let is_ours = found == self.root && name == ".tune";
+            if is_ours || !target.starts_with(&self.root) {
+                continue;
+            }
+            if target.is_dir() {
+                names.push(format!("{name}/"));
+            } else if target.is_file() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 }
 
@@ -112,6 +140,27 @@ mod tests {
         fs::write(outer.path().join("ab/secret"), "s").unwrap();
         std::os::unix::fs::symlink("../ab/secret", outer.path().join("a/escape")).unwrap();
         check(&Folder::open(&outer.path().join("a")).unwrap(), "escape", Err(FileError::Outside));
+    }
+
+    #[test]
+    fn entries_stay_in_the_folder() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("inner");
+        fs::create_dir_all(inner.join("below")).unwrap();
+        fs::create_dir_all(inner.join(".tune")).unwrap();
+        fs::write(outer.path().join("secret"), "s").unwrap();
+        fs::write(inner.join("text"), "t").unwrap();
+        fs::write(inner.join("below/bytes"), [0xff]).unwrap();
+        std::os::unix::fs::symlink("..", inner.join("up")).unwrap();
+        std::os::unix::fs::symlink("../secret", inner.join("escape")).unwrap();
+        std::os::unix::fs::symlink("below", inner.join("link")).unwrap();
+        let folder = Folder::open(&inner).unwrap();
+        assert_eq!(folder.entries("").unwrap(), ["below/", "link/", "text"]);
+        assert_eq!(folder.entries("below").unwrap(), ["bytes"]);
+        assert_eq!(folder.entries("up"), Err(FileError::Outside));
+        assert_eq!(folder.entries("none"), Err(FileError::NotFound));
+        assert_eq!(folder.bytes("below/bytes").unwrap(), [0xff]);
+        assert_eq!(folder.bytes("escape"), Err(FileError::Outside));
     }
 
     #[test]
