@@ -9,6 +9,7 @@ use tune_core::contract::ConnectionError;
 use tune_core::ledger::Ledger;
 use tune_core::reading::Facts;
 
+use crate::boot;
 use crate::error::{LEDGER, not_sent};
 use crate::ledger;
 use crate::script::read::STATUS;
@@ -20,17 +21,19 @@ const LEDGERS: &str = "/var/lib/tune";
 /// Returns the facts. A ledger that cannot be understood is an error: without it nobody knows what is managed there.
 pub(crate) fn facts(host: &str, survey: &Survey) -> Result<Facts, ConnectionError> {
     let line = |path: &str| text(survey, path).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let kernel = line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let container = container(survey);
     Ok(Facts {
-        waits_for_boot: Vec::new(),
+        waits_for_boot: boot::waits_for_boot(survey, &kernel, container.is_some()),
         machine_id: line("/etc/machine-id")
             .or_else(|| line("/var/lib/dbus/machine-id"))
             .filter(|id| id != "uninitialized"),
         boot_id: line("/proc/sys/kernel/random/boot_id"),
         host_keys: host_keys(survey),
         hostname: line("/proc/sys/kernel/hostname").unwrap_or_default(),
-        kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        kernel,
         uid: uid(survey).unwrap_or(u32::MAX),
-        container: container(survey),
+        container,
         memory_kib: text(survey, "/proc/meminfo").and_then(|text| memory(&text)),
         swap_active: text(survey, "/proc/swaps").map(|text| text.lines().count() > 1),
         ledgers: ledgers(host, survey)?,

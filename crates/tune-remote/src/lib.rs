@@ -18,6 +18,7 @@
 //!
 //! On the machine that runs `tune` it makes one directory for ssh's sockets, and removes it.
 
+mod boot;
 mod connect_error;
 mod connection;
 mod connector;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use tune_core::contract::{Epoch, Fence, Lookup};
 
+use crate::boot;
 use crate::kind::{HostKind, HostKinds, Target};
 use crate::script::quote::quote;
 use crate::script::{ANSWER, COMMON, FENCE, Ground, HOME, Header, ITEM, LOCK, SURVEY, whole};
@@ -25,6 +26,9 @@ pub(crate) const FACTS: &[&str] = &[
     "/var/lib/tune",
     "/var/lib/tune/*/ledger.json",
     "/etc/ssh/ssh_host_*_key.pub",
+    boot::KERNELS,
+    boot::REQUIRED,
+    boot::PACKAGES,
 ];
 
 /// The status of the reading process itself, which says whose it is; outside of any test's root.

@@ -7,6 +7,7 @@
     reason = "a test may fail, and says aloud what it skips"
 )]
 
+mod boot;
 mod fence;
 mod ground;
 mod laws;
