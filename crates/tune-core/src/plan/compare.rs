@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Adopted, CLAIMED, ItemPlan, Matching, Mistake, NOT_ROOT, Operation, Owed, Plan, PlannedHost, Request, ResourcePlan,
-    STALE_STATE, Step, Wanted, order,
+    STALE_STATE, Step, Wanted, schedule,
 };
 use crate::address::Address;
 use crate::contract::Kind;
@@ -150,7 +150,7 @@ impl<'a> Planning<'a> {
                 self.plan.problems.push(Mistake { address: host.host.address.clone(), problem, related: None });
             }
         }
-        self.plan.stages = order::waves(&self.plan.resources).into_iter().map(super::Stage::Quiet).collect();
+        schedule::schedule(&mut self.plan, &self.request);
         self.plan.advice.sort();
         self.plan.advice.dedup();
         self.plan
@@ -286,6 +286,7 @@ impl<'a> Planning<'a> {
             prevent_revert,
             guest: recorded.and_then(|record| record.guest.clone()),
             runs_on: None,
+            accept: configured.map(|resource| resource.lifecycle.accept.clone()).unwrap_or_default(),
             outdated,
             renamed_from: BTreeSet::new(),
             items: Vec::new(),

@@ -5,7 +5,9 @@
 
 mod compare;
 mod matching;
+mod member;
 mod order;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -14,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use compare::plan;
 pub use matching::{Asked, Matching, lookups, matching};
+pub use member::{Judgement, Side, judge_member, member_lookups};
 pub use wanted::{Wanted, desired, wanted};
 
 use crate::activation::Activation;
@@ -149,6 +152,8 @@ pub struct ResourcePlan {
     pub guest: Option<Address>,
     /// The host that this guest runs on now, as read.
     pub runs_on: Option<Address>,
+    /// The dangers that the user accepted for it.
+    pub accept: BTreeSet<Consent>,
     /// Whether what is remembered of the resource itself is out of date: its dependencies or `prevent_revert`.
     pub outdated: bool,
     /// The names that its items were recorded under, where the configuration renamed the resource.
@@ -471,6 +476,11 @@ impl ResourcePlan {
         self.outdated || self.items.iter().any(works) || self.needs_activation()
     }
 
+    /// Returns whether something is away for a while before the values are in use.
+    pub fn interrupts(&self) -> bool {
+        self.items.iter().flat_map(|item| &item.activations).any(|activation| activation.verb.interrupts())
+    }
+
     /// Returns whether something must be activated: what is written now, or what is configured and not in effect.
     pub fn needs_activation(&self) -> bool {
         self.items.iter().any(|item| !item.activations.is_empty())
@@ -501,6 +511,17 @@ pub const NOT_ROOT: Code = Code("tune::plan::not_root");
 pub const STALE_STATE: Code = Code("tune::plan::stale_state");
 /// Nothing of that name exists.
 pub const NO_SUCH_ADDRESS: Code = Code("tune::plan::no_such_address");
+
+/// A group would lose more members than it can spare.
+pub const OUTAGE: Code = Code("tune::plan::outage");
+/// A boot would activate what somebody else left pending.
+pub const FOREIGN_PENDING: Code = Code("tune::plan::foreign_pending");
+/// The machine that runs `tune` would be interrupted.
+pub const OWN_MACHINE: Code = Code("tune::plan::own_machine");
+/// Members of a rollout wait for each other.
+pub const ROLLING_CYCLE: Code = Code("tune::plan::rolling_cycle");
+/// A host is a member of two rollouts.
+pub const TWO_ROLLOUTS: Code = Code("tune::plan::two_rollouts");
 
 /// The manual entries of the codes above.
 pub const EXPLANATIONS: &[Explanation] = &[
@@ -586,5 +607,49 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "`-target`, `-exclude` and `-overwrite-drift` take addresses of resources in the configuration or in \
                the state, such as `sysctl.etcd` for all instances or `sysctl.etcd[\"pve\"]` for one. \
                `tune state list` prints those of the state.",
+    },
+    Explanation {
+        code: OUTAGE,
+        title: "a group would lose more members than it can spare",
+        text: "Members that must agree (etcd, for example) go on working only while more than half of them do: of three \
+               one may be down, of two or one none. Where a gate of the rollout knows who votes, that limit holds \
+               whatever `max_unavailable` says; otherwise `max_unavailable` is the limit. The machines that go down with \
+               a hypervisor count too. A short outage is accepted with `lifecycle { accept = [\"outage\"] }` in the \
+               rollout; the members still go one after another.",
+    },
+    Explanation {
+        code: FOREIGN_PENDING,
+        title: "a boot would activate somebody else's pending change",
+        text: "The machine has changes that nobody activated yet and that `tune` did not make: a newer kernel, an edited \
+               unit, a pending option. The reboot or power cycle that this plan needs would activate them too, and if \
+               one of them is bad it would look as if this change were. Activate them by hand first, or accept them with \
+               `lifecycle { accept = [\"foreign_pending\"] }` in the resource or the rollout.",
+    },
+    Explanation {
+        code: OWN_MACHINE,
+        title: "the machine that runs tune would be interrupted",
+        text: "`tune` would cut itself off in the middle of the run, and nobody would watch whether the machine comes \
+               back. Run it from another machine. With `-allow-self` the machine goes last of all; the next \
+               `tune apply` then finds out what became of it.",
+    },
+    Explanation {
+        code: ROLLING_CYCLE,
+        title: "the order of the members contradicts the order of the resources",
+        text: "Everything that concerns one member of a rollout is done in one turn: its changes, then its restart, then \
+               its gates. When a resource of the first member depends on one of the second, and the second waits for \
+               the first because it comes later in the rollout, no order satisfies both. Remove the dependency, or put \
+               the members in the other order. Guests also wait for the hypervisor that they run on.",
+    },
+    Explanation {
+        code: TWO_ROLLOUTS,
+        title: "a host is a member of two rollouts",
+        text: "The turn of a host belongs to one rollout, with its order, its gates and what is done when it fails. Two \
+               rollouts would contradict each other. Put the host into one of them.",
+    },
+    Explanation {
+        code: crate::contract::NOT_A_HOST,
+        title: "a host was asked for, and an API was given",
+        text: "Commands, reboots and ports belong to machines that are reached by ssh or locally. Name a `host` there, \
+               not a `provider`.",
     },
 ];

@@ -1,4 +1,5 @@
-//! The order of a plan: what the configuration has goes along its dependencies, what left it goes back against them.
+//! The order within one member: what the configuration has goes along its dependencies, what left it goes back against
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use crate::graph;
 /// Returns the waves: configured resources, dependencies first, then the others, dependents first.
 ///
 /// A resource without work takes no place in a wave, but orders those around it.
-pub(super) fn waves(resources: &BTreeMap<Address, ResourcePlan>) -> Vec<Wave> {
+pub(super) fn waves(resources: &BTreeMap<Address, &ResourcePlan>) -> Vec<Wave> {
     let edges = |configured: bool| -> BTreeMap<Address, BTreeSet<Address>> {
         resources
             .iter()

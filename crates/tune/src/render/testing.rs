@@ -106,6 +106,7 @@ impl Fixture {
             outdated: false,
             guest: None,
             runs_on: None,
+            accept: BTreeSet::new(),
             items: items.collect(),
         };
         let address = Address::new("sysctl", name).with_name(key);

@@ -1,0 +1,227 @@
+//! One member looked at again while the plan runs: whether the facts still allow its turn, and afterwards whether the
+//! running system uses what the plan wanted. Pure, like all of planning.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ItemPlan, Member, Plan, ResourcePlan, Step};
+use crate::activation::{Activation, Verb};
+use crate::address::Address;
+use crate::contract::{Desired, DesiredItem, Impact, Kinds, Lookup, Question, ReadRequest};
+use crate::item::{HostId, ItemId, ItemKey, Raw};
+use crate::reading::{HostReading, ItemReading, Reading};
+use crate::resource::Consent;
+
+/// Which side of each item's change is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What was there before the run: after an undo.
+    Before,
+    /// What the plan wants.
+    After,
+}
+
+/// What a look at a member's own resources says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Judgement {
+    /// What must still be activated, by who does it, before that side is in effect.
+    pub activations: BTreeMap<HostId, BTreeSet<Activation>>,
+    /// Items that are not on that side, with what is there.
+    pub differing: Vec<(ItemId, Raw)>,
+    /// What the planned activations would take down, as the facts are now.
+    pub down: BTreeSet<Address>,
+    /// What is not ours, would be activated with them, and was not accepted; as phrases.
+    pub foreign: Vec<String>,
+}
+
+/// Returns what to read before and after a member's turn: its own items, and where whole machines go down, every
+/// resource that says where a guest runs.
+pub fn member_lookups(plan: &Plan, member: &Member) -> BTreeMap<HostId, ReadRequest> {
+    let mut keys: BTreeMap<HostId, BTreeMap<&str, BTreeSet<ItemKey>>> = BTreeMap::new();
+    let machine = plan.hosts.iter().find(|(_, planned)| planned.host.address == member.host);
+    // The member's own facts are wanted even where all of its items live in an API.
+    keys.extend(machine.map(|(id, _)| (id.clone(), BTreeMap::new())));
+    for (_, resource) in looked_at(plan, member) {
+        for item in &resource.items {
+            let kinds = keys.entry(item.id.host.clone()).or_default();
+            kinds.entry(&item.id.kind).or_default().insert(item.id.key.clone());
+        }
+    }
+    let lookup = |(kind, keys): (&str, BTreeSet<ItemKey>)| Lookup { kind: kind.to_owned(), keys };
+    let request = |kinds: BTreeMap<&str, BTreeSet<ItemKey>>| ReadRequest {
+        lookups: kinds.into_iter().map(lookup).collect(),
+        fence: None,
+    };
+    keys.into_iter().map(|(host, kinds)| (host, request(kinds))).collect()
+}
+
+/// Judges what was read with [`member_lookups`]. A machine that is missing in `readings` could not be read; nothing is
+/// said about its items.
+pub fn judge_member(
+    kinds: &Kinds,
+    plan: &Plan,
+    member: &Member,
+    readings: &BTreeMap<HostId, HostReading>,
+    side: Side,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    let mut runs_on: BTreeMap<Address, Address> = BTreeMap::new();
+    let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
+    for (address, resource) in looked_at(plan, member) {
+        for (host, items) in by_host(resource) {
+            let Some(view) = View::of(plan, member, readings, host, &address.kind) else { continue };
+            let desired = desired(plan, resource, host, &items, side);
+            let Some(impact) = view.impact(kinds, &address.kind, &desired) else { continue };
+            if let (Some(guest), Some(on)) = (&resource.guest, &impact.runs_on) {
+                runs_on.insert(guest.clone(), on.clone());
+            }
+            if own.contains(address) {
+                judgement.take(kinds, resource, &view, (&items, &desired, &impact), side);
+            }
+        }
+    }
+    let strongest = member.activations.iter().map(|planned| planned.activation.verb).max();
+    judgement.down = taken_down(&member.host, strongest, &runs_on.iter().collect());
+    judgement.foreign.extend(at_boot(plan, member, readings));
+    judgement
+}
+
+impl Judgement {
+    fn take(
+        &mut self,
+        kinds: &Kinds,
+        resource: &ResourcePlan,
+        view: &View<'_>,
+        (items, desired, impact): (&[&ItemPlan], &Desired, &Impact),
+        side: Side,
+    ) {
+        for wanted in &desired.items {
+            let Some(item) = items.iter().find(|item| item.id.key == wanted.key) else { continue };
+            let Some(Ok(found)) = view.reading.items.get(&wanted.key) else { continue };
+            let same = kinds.get(item.id.kind.as_str()).is_some_and(|kind| {
+                kind.canonical(&wanted.key, &found.raw) == kind.canonical(&wanted.key, &wanted.want)
+            });
+            if !same {
+                self.differing.push((item.id.clone(), found.raw.clone()));
+            }
+            let Some(judged) = impact.items.get(&wanted.key) else { continue };
+            if side == Side::After || in_effect_differs(item, found) {
+                let here = self.activations.entry(item.id.host.clone()).or_default();
+                here.extend(judged.activations.iter().cloned());
+            }
+            if !resource.accept.contains(&Consent::ForeignPending) {
+                self.foreign.extend(judged.needs.get(&Consent::ForeignPending).cloned());
+            }
+        }
+        self.activations.retain(|_, activations| !activations.is_empty());
+    }
+}
+
+/// An undo activates only where what is in effect is not what it was, rule 23.
+fn in_effect_differs(item: &ItemPlan, found: &ItemReading) -> bool {
+    found.running.value != item.running.value
+}
+
+/// What was read of one kind on one machine.
+struct View<'a> {
+    answer: &'a HostReading,
+    reading: &'a Reading,
+}
+
+impl<'a> View<'a> {
+    fn of(
+        plan: &Plan,
+        member: &Member,
+        readings: &'a BTreeMap<HostId, HostReading>,
+        host: &HostId,
+        kind: &str,
+    ) -> Option<Self> {
+        let answer = readings.get(host)?;
+        let request = member_lookups(plan, member).remove(host)?;
+        let position = request.lookups.iter().position(|lookup| lookup.kind == kind)?;
+        Some(Self { answer, reading: answer.readings.get(position)? })
+    }
+
+    fn impact(&self, kinds: &Kinds, kind: &str, desired: &Desired) -> Option<Impact> {
+        let recorded = desired.items.iter().map(|item| item.key.clone()).collect();
+        let question = Question { desired, reading: self.reading, facts: &self.answer.facts, recorded: &recorded };
+        Some(kinds.get(kind)?.impact(&question))
+    }
+}
+
+/// The resources of a member; with them, where it goes down as a whole, those that say where guests run.
+fn looked_at<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a ResourcePlan)> {
+    let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
+    let own: BTreeSet<Address> = own.into_iter().cloned().collect();
+    let is_machine = member.activations.iter().any(|planned| planned.activation.verb >= Verb::Reboot);
+    plan.resources.iter().filter(move |(address, resource)| {
+        own.contains(*address) || (is_machine && resource.guest.is_some() && resource.runs_on.is_some())
+    })
+}
+
+fn by_host(resource: &ResourcePlan) -> BTreeMap<&HostId, Vec<&ItemPlan>> {
+    let mut hosts: BTreeMap<&HostId, Vec<&ItemPlan>> = BTreeMap::new();
+    for item in &resource.items {
+        hosts.entry(&item.id.host).or_default().push(item);
+    }
+    hosts
+}
+
+/// What a resource wants on one machine, on one side. Before the run nothing was wanted of what the run only records.
+fn desired(plan: &Plan, resource: &ResourcePlan, host: &HostId, items: &[&ItemPlan], side: Side) -> Desired {
+    let wanted = items.iter().filter_map(|item| {
+        let want = match (&item.step, side) {
+            (Step::Write(change) | Step::Revert(change), Side::After) => change.after.clone(),
+            (Step::Write(change) | Step::Revert(change), Side::Before) => change.before.clone(),
+            (Step::Keep | Step::Record, Side::After) => item.live.clone()?,
+            _ => return None,
+        };
+        Some(DesiredItem { key: item.id.key.clone(), path: item.path.clone(), want })
+    });
+    let address = plan.hosts.get(host).map(|planned| planned.host.address.clone());
+    Desired {
+        host: address.unwrap_or_else(|| Address::new("host", &host.0)),
+        guest: resource.guest.clone(),
+        items: wanted.collect(),
+    }
+}
+
+/// Returns every host that is down while `host` is interrupted by `verb`: itself, and where a whole machine goes down,
+/// the guests that run on it, however deep.
+pub(super) fn taken_down(
+    host: &Address,
+    verb: Option<Verb>,
+    runs_on: &BTreeMap<&Address, &Address>,
+) -> BTreeSet<Address> {
+    let Some(verb) = verb.filter(|verb| verb.interrupts()) else { return BTreeSet::new() };
+    let mut down = BTreeSet::from([host.clone()]);
+    while verb >= Verb::Reboot {
+        let more: Vec<Address> = runs_on
+            .iter()
+            .filter(|(guest, on)| down.contains(**on) && !down.contains(**guest))
+            .map(|(guest, _)| (*guest).clone())
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        down.extend(more);
+    }
+    down
+}
+
+/// What a boot of the member would activate that was not accepted.
+fn at_boot(plan: &Plan, member: &Member, readings: &BTreeMap<HostId, HostReading>) -> Vec<String> {
+    let boots = |planned: &&super::PlannedActivation| planned.activation.verb >= Verb::Reboot;
+    let causes: BTreeSet<&Address> =
+        member.activations.iter().filter(boots).flat_map(|planned| &planned.resources).collect();
+    let accepts = |address: &&&Address| plan.resources[**address].accept.contains(&Consent::ForeignPending);
+    let by_rollout = plan
+        .rollouts
+        .values()
+        .any(|rollout| rollout.members.contains(&member.host) && rollout.accept.contains(&Consent::ForeignPending));
+    if causes.is_empty() || by_rollout || causes.iter().filter(accepts).count() == causes.len() {
+        return Vec::new();
+    }
+    let machine = plan.hosts.iter().find(|(_, planned)| planned.host.address == member.host);
+    let facts = machine.and_then(|(id, _)| readings.get(id)).map(|answer| &answer.facts);
+    facts.map(|facts| facts.waits_for_boot.clone()).unwrap_or_default()
+}
