@@ -122,7 +122,7 @@ impl Rollout {
     /// How long the gates must hold.
     pub const SETTLE: Duration = Duration::from_secs(10);
     /// How long a member may take.
-    pub const TIMEOUT: Duration = Duration::from_secs(600);
+    pub const TIMEOUT: Duration = Duration::from_mins(10);
 
     /// Returns the group `address` with the meaning of an empty block.
     pub fn new(address: Address, members: Vec<Address>) -> Self {

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::Address;
-use crate::contract::{Desired, DesiredItem, Impact, ItemImpact, Kind, Kinds, Question};
+use crate::activation::{Activation, Verb};
+use crate::contract::{Desired, DesiredItem, Effect, Impact, ItemImpact, Kind, Kinds, Pending, Question, ReadRequest};
 use crate::item::{HostId, ItemKey, Raw};
 use crate::journal::{Event, Header, Intent, Progress, StepOutcome, conclude};
 use crate::ledger::Ledger;
 use crate::path::AttributePath;
 use crate::plan::{Matching, Mistake, Operation, Plan, Request, Rolling, Selection, lookups, matching, plan, wanted};
 use crate::problem::{Explanation, Problem};
-use crate::reading::{Facts, HostReading, ItemReading, Layer, Reading, Snapshot, Unreachable};
+use crate::reading::{Facts, HostReading, ItemReading, Layer, Reading, Snapshot, Unreachable, Unreadable};
 use crate::resource::{Become, Consent, Host, Lifecycle, Resource, Transport};
+use crate::rollout::{Check, Query, Rollout};
 use crate::schema::KindSchema;
+use crate::source::{Reach, Source, Sources};
 use crate::state::{HostRecord, ResourceRecord, RunRecord, RunResult, State};
 use crate::value::Value;
 
@@ -45,7 +48,8 @@ impl Kind for Toy {
             path: AttributePath::attribute("settings").key(key),
             want: Raw::Text(value.as_str().unwrap().to_owned()),
         };
-        Ok(Desired { host, guest: None, items: settings.iter().map(item).collect() })
+        let guest = resource.attributes.get("guest").map(|guest| guest.as_str().unwrap().parse().unwrap());
+        Ok(Desired { host, guest, items: settings.iter().map(item).collect() })
     }
 
     fn canonical(&self, _: &ItemKey, raw: &Raw) -> Raw {
@@ -55,15 +59,26 @@ impl Kind for Toy {
         }
     }
 
-    /// Whoever wants `danger` must consent.
+    /// Whoever wants `danger` must consent. A key such as `reboot.x` or `restart.x` names the activation that it needs
+    /// until the machine runs what is wanted. The machine on which a guest runs stands in the evidence.
     fn impact(&self, question: &Question<'_>) -> Impact {
-        let is_dangerous = |item: &&DesiredItem| item.want == Raw::Text("danger".to_owned());
         let judged = |item: &DesiredItem| {
-            let needs = BTreeMap::from([(Consent::DataLoss, "this would lose data".to_owned())]);
-            (item.key.clone(), ItemImpact { needs, ..ItemImpact::default() })
+            let mut judged = ItemImpact::default();
+            if item.want == Raw::Text("danger".to_owned()) {
+                judged.needs.insert(Consent::DataLoss, "this would lose data".to_owned());
+            }
+            let verb = Verb::ALL.into_iter().find(|(_, word)| item.key.0.split('.').next() == Some(word));
+            let found = question.reading.items.get(&item.key).and_then(|found| found.as_ref().ok());
+            let runs = found.and_then(|found| found.running.value.clone());
+            if let Some((verb, _)) = verb.filter(|_| runs != Some(format!("{:?}", item.want))) {
+                let subject = if verb.interrupts() && verb < Verb::Reboot { "unit" } else { "" };
+                judged.activations.insert(Activation::of(verb, subject));
+                judged.effect = Effect::Activation;
+            }
+            (item.key.clone(), judged)
         };
-        let items = question.desired.items.iter().filter(is_dangerous).map(judged).collect();
-        Impact { items, ..Impact::default() }
+        let runs_on = question.reading.evidence.get("runs_on").map(|host| host.parse().unwrap());
+        Impact { items: question.desired.items.iter().map(judged).collect(), runs_on, ..Impact::default() }
     }
 
     fn marked_by(&self, _: &ItemKey, reading: &Reading) -> Option<ItemKey> {
@@ -83,6 +98,36 @@ pub(crate) struct Fleet {
     pub(crate) resources: BTreeMap<Address, Resource>,
     pub(crate) state: State,
     pub(crate) runs: Vec<RunRecord>,
+    pub(crate) rollouts: BTreeMap<Address, Rollout>,
+    pub(crate) checks: BTreeMap<Address, Check>,
+    /// The boot id of the machine that runs `tune`.
+    pub(crate) controller: Option<String>,
+}
+
+/// A source that knows who votes; nobody asks it while planning.
+#[derive(Debug)]
+struct Votes(KindSchema);
+
+impl Source for Votes {
+    fn schema(&self) -> &KindSchema {
+        &self.0
+    }
+
+    fn answer(&self) -> &KindSchema {
+        &self.0
+    }
+
+    fn explanations(&self) -> &'static [Explanation] {
+        &[]
+    }
+
+    fn look<'a>(&'a self, _: &'a Query, _: &'a dyn Reach) -> Pending<'a, Result<Value, Unreadable>> {
+        Box::pin(async { Ok(Value::Null) })
+    }
+
+    fn knows_quorum(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +135,12 @@ pub(crate) struct Machine {
     pub(crate) items: BTreeMap<ItemKey, Raw>,
     pub(crate) ledgers: Vec<Ledger>,
     pub(crate) is_away: bool,
+    /// What it runs, where that is not what its items say.
+    pub(crate) running: BTreeMap<ItemKey, Raw>,
+    /// The machine under it, as its items tell.
+    pub(crate) runs_on: Option<Address>,
+    /// What waits for a boot of it.
+    pub(crate) waits_for_boot: Vec<String>,
     /// Whether everything on it carries our mark.
     pub(crate) is_marked: bool,
     /// Signs by which it is known, where they are not those that its name gives it.
@@ -124,6 +175,9 @@ impl Fleet {
             resources: BTreeMap::new(),
             state: State::default(),
             runs: Vec::new(),
+            rollouts: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            controller: None,
         }
     }
 
@@ -151,12 +205,27 @@ impl Fleet {
         self.resources.get_mut(&toy(name)).unwrap()
     }
 
+    /// Makes a rollout of hosts, in this order, with a gate that knows who votes where `votes` says so.
+    pub(crate) fn roll(&mut self, name: &str, members: &[&str], votes: bool) -> &mut Rollout {
+        let address = Address::new("rollout", name);
+        let mut rollout = Rollout::new(address.clone(), members.iter().map(|member| host(member)).collect());
+        if votes {
+            let check = Address::new("check", name);
+            let probe = Query { address: Address::new("votes", "now"), attributes: BTreeMap::new() };
+            self.checks.insert(check.clone(), Check { address: check.clone(), probes: vec![probe] });
+            rollout.gates.push(check);
+        }
+        self.rollouts.insert(address.clone(), rollout);
+        self.rollouts.get_mut(&address).unwrap()
+    }
+
     pub(crate) fn plan(&self, operation: &Operation, selection: &Selection) -> Plan {
         self.try_plan(operation, selection).unwrap()
     }
 
     pub(crate) fn try_plan(&self, operation: &Operation, selection: &Selection) -> Result<Plan, Vec<Mistake>> {
         let kinds = kinds();
+        let sources = Sources::from([("votes", Arc::new(Votes(KindSchema::of::<Attributes>("votes"))) as _)]);
         let request = Request {
             operation,
             kinds: &kinds,
@@ -165,7 +234,12 @@ impl Fleet {
             state: &self.state,
             runs: &self.runs,
             selection,
-            rolling: Rolling::none(),
+            rolling: Rolling {
+                rollouts: &self.rollouts,
+                checks: &self.checks,
+                sources: &sources,
+                controller: self.controller.as_deref(),
+            },
         };
         let wanted = wanted(&request)?;
         let first = self.read(&request, &matching(&request, &wanted, &Snapshot::new()), &wanted);
@@ -254,47 +328,57 @@ impl Fleet {
     }
 
     fn read(&self, request: &Request<'_>, matching: &Matching, wanted: &crate::plan::Wanted) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        for (name, asked) in lookups(request, wanted, matching) {
-            let reading = |keys: std::collections::BTreeSet<ItemKey>| {
-                let items = keys.into_iter().map(|key| {
-                    let raw = self.machines[&name].items.get(&key).cloned().unwrap_or(Raw::Absent);
-                    let layer = || Layer { value: Some(format!("{raw:?}")), source: None };
-                    let (running, configured, next_start) = (layer(), layer(), layer());
-                    (key, Ok(ItemReading { raw, running, configured, next_start, writable: true }))
-                });
-                let mark = self.machines[&name].is_marked.then(|| ("mark".to_owned(), String::new()));
-                Reading { items: items.collect(), evidence: Arc::new(mark.into_iter().collect()) }
-            };
-            let facts = || {
-                let machine = &self.machines[&name];
-                let of_its_own = Facts {
-                    machine_id: Some(format!("id of {name}")),
-                    boot_id: Some(format!("boot of {name}")),
-                    hostname: name.name.clone(),
-                    ledgers: Some(machine.ledgers.clone()),
-                    ..Facts::default()
-                };
-                match &machine.signs {
-                    None => of_its_own,
-                    Some(signs) => Facts {
-                        machine_id: Some(signs.machine.to_owned()),
-                        boot_id: Some(signs.boot.to_owned()),
-                        host_keys: std::collections::BTreeSet::from([signs.key.to_owned()]),
-                        ..of_its_own
-                    },
-                }
-            };
-            let away = Unreachable { code: crate::problem::Code("toy::away"), message: "away".to_owned(), help: None };
-            let answer = match self.machines.get(&name) {
-                Some(machine) if !machine.is_away => Ok(HostReading {
-                    facts: facts(),
-                    readings: asked.lookups.into_iter().map(|lookup| reading(lookup.keys)).collect(),
-                }),
-                _ => Err(away),
-            };
-            snapshot.insert(name, answer);
+        let asked = lookups(request, wanted, matching).into_iter();
+        asked.map(|(name, asked)| (name.clone(), self.answer(&name, &asked))).collect()
+    }
+
+    /// What machines answer, by whatever id they are asked.
+    pub(crate) fn answers(
+        &self,
+        asked: impl Iterator<Item = (HostId, Address, ReadRequest)>,
+    ) -> BTreeMap<HostId, HostReading> {
+        asked.filter_map(|(id, name, request)| Some((id, self.answer(&name, &request).ok()?))).collect()
+    }
+
+    fn answer(&self, name: &Address, asked: &ReadRequest) -> Result<HostReading, Unreachable> {
+        let away = || Unreachable { code: crate::problem::Code("toy::away"), message: "away".to_owned(), help: None };
+        let machine = self.machines.get(name).filter(|machine| !machine.is_away).ok_or_else(away)?;
+        let readings = asked.lookups.iter().map(|lookup| machine.reading(&lookup.keys)).collect();
+        Ok(HostReading { facts: machine.facts(name), readings })
+    }
+}
+
+impl Machine {
+    fn reading(&self, keys: &std::collections::BTreeSet<ItemKey>) -> Reading {
+        let items = keys.iter().map(|key| {
+            let raw = self.items.get(key).cloned().unwrap_or(Raw::Absent);
+            let layer = |raw: &Raw| Layer { value: Some(format!("{raw:?}")), source: None };
+            let running = layer(self.running.get(key).unwrap_or(&raw));
+            let (configured, next_start) = (layer(&raw), layer(&raw));
+            (key.clone(), Ok(ItemReading { raw, running, configured, next_start, writable: true }))
+        });
+        let mark = self.is_marked.then(|| ("mark".to_owned(), String::new()));
+        let under = self.runs_on.as_ref().map(|on| ("runs_on".to_owned(), on.to_string()));
+        Reading { items: items.collect(), evidence: Arc::new(mark.into_iter().chain(under).collect()) }
+    }
+
+    fn facts(&self, name: &Address) -> Facts {
+        let of_its_own = Facts {
+            machine_id: Some(format!("id of {name}")),
+            boot_id: Some(format!("boot of {name}")),
+            hostname: name.name.clone(),
+            ledgers: Some(self.ledgers.clone()),
+            waits_for_boot: self.waits_for_boot.clone(),
+            ..Facts::default()
+        };
+        match &self.signs {
+            None => of_its_own,
+            Some(signs) => Facts {
+                machine_id: Some(signs.machine.to_owned()),
+                boot_id: Some(signs.boot.to_owned()),
+                host_keys: std::collections::BTreeSet::from([signs.key.to_owned()]),
+                ..of_its_own
+            },
         }
-        snapshot
     }
 }

@@ -194,7 +194,10 @@ pub(super) fn taken_down(
 ) -> BTreeSet<Address> {
     let Some(verb) = verb.filter(|verb| verb.interrupts()) else { return BTreeSet::new() };
     let mut down = BTreeSet::from([host.clone()]);
-    while verb >= Verb::Reboot {
+    if verb < Verb::Reboot {
+        return down;
+    }
+    loop {
         let more: Vec<Address> = runs_on
             .iter()
             .filter(|(guest, on)| down.contains(**on) && !down.contains(**guest))

@@ -134,9 +134,10 @@ fn own_machine(plan: &Plan, member: &Member, is_last: bool, request: &Request<'_
         member.host,
         own.host.address
     );
-    let help = match request.selection.allow_self {
-        true => "run tune from another machine: this one cannot be the last to go",
-        false => "run tune from another machine, or give `-allow-self` to let it go last",
+    let help = if request.selection.allow_self {
+        "run tune from another machine: this one cannot be the last to go"
+    } else {
+        "run tune from another machine, or give `-allow-self` to let it go last"
     };
     let problem = Problem::new(OWN_MACHINE, AttributePath::default(), message, "").with_help(help);
     Some(mistake(&own.host.address, problem.that_stops_applying()))

@@ -1,1 +1,367 @@
+//! What is taken when: the laws of rolling, rules 36 to 47, on fleets of toys.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use crate::activation::Verb;
+use crate::address::Address;
+use crate::item::{HostId, Raw};
+use crate::plan::{Forecast, Member, Operation, Plan, Selection, Side, Stage, judge_member, member_lookups};
+use crate::reading::HostReading;
+use crate::resource::Consent;
+use crate::rollout::Cap;
+use crate::state::{RunActivation, RunRecord, RunResult};
+use crate::toy::{Fleet, host, kinds, toy};
+
+/// Shows a plan's stages: quiet resources in brackets, members with what is done to them.
+fn stages(plan: &Plan) -> Vec<String> {
+    let names = |wave: &crate::plan::Wave| -> Vec<String> {
+        wave.batches.values().flatten().map(|address| address.name.clone()).collect()
+    };
+    let member = |member: &Member| {
+        let own: Vec<String> = member.waves.iter().flat_map(&names).collect();
+        let done: Vec<String> = member.activations.iter().map(|planned| planned.activation.to_string()).collect();
+        format!("{}({}{}{})", member.host.name, own.join(","), if done.is_empty() { "" } else { "; " }, done.join(", "))
+    };
+    plan.stages
+        .iter()
+        .map(|stage| match stage {
+            Stage::Quiet(wave) => format!("[{}]", names(wave).join(" ")),
+            Stage::Turn(turn) => turn.members.iter().map(member).collect::<Vec<_>>().join(" + "),
+        })
+        .collect()
+}
+
+/// Machines where every key is 60, and one resource per machine that wants these keys to be 10.
+fn fleet(names: &[&str], keys: &[&str]) -> Fleet {
+    let mut fleet = Fleet::of(names);
+    for name in names {
+        for key in keys {
+            fleet.set(name, key, "60");
+        }
+        fleet.want(name, name, &keys.iter().map(|key| (*key, "10")).collect::<Vec<_>>());
+    }
+    fleet
+}
+
+fn apply(fleet: &Fleet) -> Plan {
+    fleet.plan(&Operation::Apply, &Selection::default())
+}
+
+fn codes(plan: &Plan) -> Vec<(String, &'static str)> {
+    plan.problems.iter().map(|mistake| (mistake.address.to_string(), mistake.problem.code.0)).collect()
+}
+
+#[test]
+fn what_interrupts_nothing_is_done_at_once_and_the_rest_host_by_host() {
+    let mut fleet = fleet(&["a", "b", "c"], &["x"]);
+    fleet.set("b", "reboot.y", "60");
+    fleet.set("c", "reload.y", "60");
+    fleet.set("c", "boot_image.y", "60");
+    fleet.want("more", "b", &[("reboot.y", "10")]);
+    fleet.want("image", "c", &[("reload.y", "10"), ("boot_image.y", "10")]);
+    assert_eq!(
+        stages(&apply(&fleet)),
+        [
+            "[a c]",
+            // Neither reload nor boot image takes anything away, but the member's own changes wait for its turn.
+            "b(b,more; reboot)",
+        ]
+        .map(|text| if text == "[a c]" { "[a c image]" } else { text })
+    );
+}
+
+#[test]
+fn everything_of_a_member_is_done_in_its_turn_in_the_written_order() {
+    let mut fleet = fleet(&["a", "b", "c", "d"], &["x", "restart.y"]);
+    fleet.roll("r", &["c", "a", "b"], false).last = [host("c")].into();
+    assert_eq!(
+        stages(&apply(&fleet)),
+        ["d(d; restart of unit)", "a(a; restart of unit)", "b(b; restart of unit)", "c(c; restart of unit)"]
+    );
+    let plan = apply(&fleet);
+    let Stage::Turn(turn) = &plan.stages[3] else { panic!("a turn") };
+    assert_eq!(turn.members[0].reasons, ["goes last, as `rollout.r` says"]);
+    assert_eq!(plan.rollouts.keys().collect::<Vec<_>>(), [&Address::new("rollout", "r")]);
+}
+
+#[test]
+fn a_group_that_votes_keeps_its_majority_whatever_the_cap_says() {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut fleet = fleet(&names, &["reboot.y"]);
+    fleet.roll("r", &names, true).max_unavailable = Cap::Count(4);
+    assert_eq!(stages(&apply(&fleet)), ["a(a; reboot) + b(b; reboot)", "c(c; reboot) + d(d; reboot)", "e(e; reboot)"]);
+    fleet.roll("r", &names, true).canary = Some(1);
+    fleet.rollouts.values_mut().next().unwrap().max_unavailable = Cap::Percent(50);
+    let plan = apply(&fleet);
+    assert_eq!(stages(&plan), ["a(a; reboot)", "b(b; reboot) + c(c; reboot)", "d(d; reboot) + e(e; reboot)"]);
+    let canaries = plan.stages.iter().filter(|stage| matches!(stage, Stage::Turn(turn) if turn.is_canary));
+    assert_eq!(canaries.count(), 1);
+}
+
+#[test]
+fn a_quorum_of_two_or_one_can_spare_nobody_without_consent() {
+    for names in [&["a"][..], &["a", "b"]] {
+        let mut fleet = fleet(names, &["reboot.y"]);
+        fleet.roll("r", names, true);
+        let found = codes(&apply(&fleet));
+        assert_eq!(found, vec![("rollout.r".to_owned(), "tune::plan::outage"); names.len()]);
+        fleet.rollouts.values_mut().next().unwrap().accept.insert(Consent::Outage);
+        let plan = apply(&fleet);
+        assert_eq!((codes(&plan), plan.stages.len()), (Vec::new(), names.len()), "still one after another");
+    }
+    // Whoever does not vote may be taken as the cap says.
+    let mut fleet = fleet(&["a", "b"], &["reboot.y"]);
+    fleet.roll("r", &["a", "b"], false);
+    assert_eq!(codes(&apply(&fleet)), []);
+    // Nor does a skipped gate make two voters three.
+    let skip = Selection { skip_gates: [Address::new("check", "r")].into(), ..Selection::default() };
+    fleet.roll("r", &["a", "b"], true);
+    assert_eq!(fleet.plan(&Operation::Apply, &skip).problems.len(), 2);
+}
+
+#[test]
+fn a_gate_can_be_left_out_and_an_unknown_one_is_named() {
+    let mut fleet = fleet(&["a", "b", "c"], &["x"]);
+    fleet.roll("r", &["a", "b", "c"], true);
+    assert_eq!(apply(&fleet).checks.len(), 1);
+    let skip = |name: &str| Selection { skip_gates: [Address::new("check", name)].into(), ..Selection::default() };
+    let skipped = fleet.plan(&Operation::Apply, &skip("r"));
+    assert_eq!((skipped.checks.len(), codes(&skipped)), (0, Vec::new()));
+    assert!(skipped.rollouts.values().all(|rollout| rollout.gates.is_empty()));
+    let unknown = fleet.plan(&Operation::Apply, &skip("other"));
+    assert_eq!(codes(&unknown), [("check.other".to_owned(), "tune::plan::no_such_address")]);
+}
+
+/// Guests `a`, `b`, `c` on hypervisors: `a` and `b` on `h1`, `c` on `h2`. A key on a guest says where it runs.
+fn nested() -> Fleet {
+    let mut fleet = fleet(&["h1", "h2", "a", "b", "c"], &["reboot.y"]);
+    for (guest, on) in [("a", "h1"), ("b", "h1"), ("c", "h2")] {
+        fleet.machines.get_mut(&host(guest)).unwrap().runs_on = Some(host(on));
+        let name = host(guest).to_string();
+        let resource = fleet.resources.get_mut(&toy(guest)).unwrap();
+        resource.attributes.insert("guest".to_owned(), crate::value::Value::String(name));
+    }
+    fleet
+}
+
+#[test]
+fn hypervisors_go_before_their_guests_and_take_them_down() {
+    let fleet = nested();
+    let plan = apply(&fleet);
+    assert_eq!(stages(&plan), ["h1(h1; reboot)", "h2(h2; reboot)", "a(a; reboot)", "b(b; reboot)", "c(c; reboot)"]);
+    let down: Vec<usize> = plan.members().map(|member| member.down.len()).collect();
+    assert_eq!(down, [3, 2, 1, 1, 1]);
+}
+
+#[test]
+fn a_hypervisor_that_carries_too_many_of_a_group_is_refused() {
+    let mut fleet = nested();
+    fleet.roll("r", &["a", "b", "c"], true);
+    let plan = apply(&fleet);
+    assert_eq!(codes(&plan), [("rollout.r".to_owned(), "tune::plan::outage")]);
+    assert!(plan.problems[0].problem.message.contains("take down 2 of the 3 members"), "{:?}", plan.problems);
+    // A guest that moved away makes room.
+    fleet.machines.get_mut(&host("b")).unwrap().runs_on = Some(host("h3"));
+    assert_eq!(codes(&apply(&fleet)), []);
+}
+
+#[test]
+fn the_order_of_members_and_of_resources_may_not_contradict_each_other() {
+    let mut fleet = fleet(&["a", "b", "q"], &["x"]);
+    fleet.roll("r", &["a", "b"], false);
+    fleet.resources.get_mut(&toy("b")).unwrap().depends_on = [toy("a"), toy("q")].into();
+    assert_eq!(stages(&apply(&fleet)), ["[q]", "a(a)", "b(b)"]);
+    fleet.resources.get_mut(&toy("a")).unwrap().depends_on = [toy("b")].into();
+    fleet.resources.get_mut(&toy("b")).unwrap().depends_on.clear();
+    let plan = apply(&fleet);
+    assert_eq!(codes(&plan), [("toy.a".to_owned(), "tune::plan::rolling_cycle")]);
+    assert_eq!(plan.problems[0].related.as_ref().unwrap().address, toy("b"));
+}
+
+#[test]
+fn members_that_depend_on_each_other_are_not_taken_together() {
+    let mut fleet = fleet(&["a", "b", "c"], &["x"]);
+    fleet.roll("r", &["a", "b", "c"], false).max_unavailable = Cap::Count(3);
+    assert_eq!(stages(&apply(&fleet)), ["a(a) + b(b) + c(c)"]);
+    fleet.resources.get_mut(&toy("b")).unwrap().depends_on = [toy("a")].into();
+    assert_eq!(stages(&apply(&fleet)), ["a(a)", "b(b) + c(c)"]);
+}
+
+#[test]
+fn what_is_configured_and_not_in_effect_is_activated() {
+    let mut fleet = fleet(&["a"], &["reboot.y"]);
+    fleet.apply();
+    assert!(!apply(&fleet).has_work(), "in effect");
+    let machine = fleet.machines.get_mut(&host("a")).unwrap();
+    machine.running.insert("reboot.y".into(), Raw::Text("60".to_owned()));
+    let plan = apply(&fleet);
+    assert!(plan.has_changes());
+    assert_eq!(stages(&plan), ["a(a; reboot)"]);
+}
+
+#[test]
+fn somebody_elses_pending_change_needs_consent() {
+    let mut fleet = fleet(&["a"], &["reboot.y"]);
+    fleet.machines.get_mut(&host("a")).unwrap().waits_for_boot = vec!["the newer kernel 7.0".to_owned()];
+    let plan = apply(&fleet);
+    assert_eq!(codes(&plan), [("toy.a".to_owned(), "tune::plan::foreign_pending")]);
+    fleet.resources.get_mut(&toy("a")).unwrap().lifecycle.accept.insert(Consent::ForeignPending);
+    let plan = apply(&fleet);
+    assert_eq!(codes(&plan), []);
+    assert_eq!(plan.members().next().unwrap().reasons, ["also activates the newer kernel 7.0"]);
+}
+
+#[test]
+fn the_machine_that_runs_tune_goes_last_or_not_at_all() {
+    let mut fleet = fleet(&["a", "b"], &["reboot.y"]);
+    fleet.controller = Some("boot of host.a".to_owned());
+    assert_eq!(codes(&apply(&fleet)), [("host.a".to_owned(), "tune::plan::own_machine")]);
+    let selection = Selection { allow_self: true, ..Selection::default() };
+    let plan = fleet.plan(&Operation::Apply, &selection);
+    assert_eq!((codes(&plan), stages(&plan)), (Vec::new(), vec!["b(b; reboot)".to_owned(), "a(a; reboot)".to_owned()]));
+    fleet.roll("r", &["a", "b"], false);
+    assert_eq!(codes(&fleet.plan(&Operation::Apply, &selection)).len(), 1, "a rollout puts it before another");
+}
+
+#[test]
+fn reverts_roll_too() {
+    let mut fleet = fleet(&["a", "b"], &["x", "reboot.y"]);
+    fleet.roll("r", &["b", "a"], false);
+    fleet.apply();
+    let plan = fleet.plan(&Operation::Destroy, &Selection::default());
+    assert_eq!(stages(&plan), ["b(b; reboot)", "a(a; reboot)"]);
+}
+
+#[test]
+fn a_host_belongs_to_one_rollout() {
+    let mut fleet = fleet(&["a", "b"], &["x"]);
+    fleet.roll("r", &["a"], false);
+    fleet.roll("s", &["a", "b"], false);
+    assert_eq!(codes(&apply(&fleet)), [("rollout.s".to_owned(), "tune::plan::two_rollouts")]);
+}
+
+#[test]
+fn how_long_it_took_before_is_a_median_of_the_same() {
+    let mut fleet = fleet(&["a"], &["reboot.y"]);
+    let forecast = |fleet: &Fleet| apply(fleet).members().next().unwrap().activations[0].forecast;
+    assert_eq!(forecast(&fleet), None);
+    let mut run = |host: &str, verb: Verb, seconds: &[u64]| {
+        let activation = crate::activation::Activation::machine(verb);
+        let one = |seconds: &u64| RunActivation {
+            host: HostId(host.to_owned()),
+            activation: activation.clone(),
+            seconds: Some(*seconds),
+        };
+        fleet.runs.push(RunRecord {
+            number: 1,
+            command: String::new(),
+            by: String::new(),
+            started: String::new(),
+            finished: String::new(),
+            result: RunResult::Done,
+            changes: std::collections::BTreeMap::new(),
+            activations: seconds.iter().map(one).collect(),
+        });
+    };
+    run("elsewhere", Verb::Reboot, &[100, 20, 30]);
+    run("elsewhere", Verb::PowerCycle, &[1]);
+    assert_eq!(forecast(&fleet), Some(Forecast { seconds: 30, runs: 3 }));
+    let mut run = |seconds: u64| {
+        fleet.runs[0].activations.push(RunActivation {
+            host: HostId("id of host.a".to_owned()),
+            activation: crate::activation::Activation::machine(Verb::Reboot),
+            seconds: Some(seconds),
+        });
+    };
+    run(45);
+    assert_eq!(forecast(&fleet), Some(Forecast { seconds: 45, runs: 1 }));
+}
+
+#[test]
+fn a_member_is_judged_before_and_after() {
+    let mut fleet = fleet(&["a"], &["x", "reboot.y"]);
+    let plan = apply(&fleet);
+    let member = plan.members().next().unwrap().clone();
+    let judge = |fleet: &Fleet, side: Side| {
+        let readings = read(fleet, &plan, &member);
+        let judged = judge_member(&kinds(), &plan, &member, &readings, side);
+        let activations: Vec<String> = judged.activations.values().flatten().map(ToString::to_string).collect();
+        (judged.differing.len(), activations.join(", "))
+    };
+    let text = |text: &str| Raw::Text(text.to_owned());
+    assert_eq!(judge(&fleet, Side::After), (2, "reboot".to_owned()));
+    assert_eq!(judge(&fleet, Side::Before), (0, String::new()), "nothing happened, so nothing is to be activated");
+    fleet.set("a", "x", "10");
+    fleet.set("a", "reboot.y", "10");
+    fleet.machines.get_mut(&host("a")).unwrap().running.insert("reboot.y".into(), text("60"));
+    assert_eq!(judge(&fleet, Side::After), (0, "reboot".to_owned()));
+    fleet.set("a", "reboot.y", "60");
+    fleet.set("a", "x", "60");
+    fleet.machines.get_mut(&host("a")).unwrap().running.insert("reboot.y".into(), text("10"));
+    assert_eq!(judge(&fleet, Side::Before), (0, "reboot".to_owned()), "what runs is not what ran");
+}
+
+/// What a member's machines answer.
+fn read(fleet: &Fleet, plan: &Plan, member: &Member) -> std::collections::BTreeMap<HostId, HostReading> {
+    fleet.answers(member_lookups(plan, member).into_iter().map(|(id, request)| {
+        let name = plan.hosts[&id].host.address.clone();
+        (id, name, request)
+    }))
+}
+
+proptest! {
+    /// Whatever depends on whatever: a plan either names a circle, or every resource with work stands exactly once, after
+    /// everything that it waits for, and no turn takes more than its groups can spare.
+    #[test]
+    fn stages_respect_everything(
+        edges in proptest::collection::vec((0..8_usize, 0..8_usize), 0..10),
+        order in Just(vec![0_usize, 1, 2, 3, 4]).prop_shuffle(),
+        cap in 1..4_usize,
+        votes in any::<bool>(),
+        disruptive in proptest::collection::vec(any::<bool>(), 8),
+    ) {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let mut fleet = Fleet::of(&names);
+        for (name, disruptive) in names.iter().zip(&disruptive) {
+            let key = if *disruptive { "reboot.y" } else { "x" };
+            fleet.set(name, key, "60");
+            fleet.want(name, name, &[(key, "10")]);
+        }
+        for (from, to) in edges.iter().filter(|(from, to)| from > to) {
+            fleet.resources.get_mut(&toy(names[*from])).unwrap().depends_on.insert(toy(names[*to]));
+        }
+        let members: Vec<&str> = order.iter().map(|index| names[*index]).collect();
+        fleet.roll("r", &members, votes).max_unavailable = Cap::Count(cap);
+        let plan = apply(&fleet);
+        if plan.stages.is_empty() {
+            prop_assert_eq!(codes(&plan)[0].1, "tune::plan::rolling_cycle");
+            return Ok(());
+        }
+        prop_assert_eq!(codes(&plan), []);
+        let mut settled: BTreeSet<Address> = BTreeSet::new();
+        for stage in &plan.stages {
+            if let Stage::Turn(turn) = stage {
+                let down: BTreeSet<&Address> = turn.members.iter().flat_map(|member| &member.down).collect();
+                let spare = if votes { cap.min(2) } else { cap };
+                prop_assert!(down.len() <= spare);
+                prop_assert!(turn.rollout.is_some() || turn.members.len() == 1);
+            }
+            for wave in stage.waves() {
+                let now: Vec<Address> = wave.batches.values().flatten().cloned().collect();
+                for address in &now {
+                    let depends_on = &plan.resources[address].depends_on;
+                    prop_assert!(depends_on.iter().all(|other| settled.contains(other)), "{address} in {:?}", stages(&plan));
+                }
+                for address in now {
+                    prop_assert!(settled.insert(address), "twice");
+                }
+            }
+        }
+        prop_assert_eq!(settled.len(), names.len());
+        let is_member = |host: &&Address| members.contains(&host.name.as_str());
+        let taken: Vec<&Address> = plan.members().map(|member| &member.host).filter(is_member).collect();
+        prop_assert_eq!(taken, fleet.rollouts.values().flat_map(|rollout| &rollout.members).collect::<Vec<_>>());
+    }
+}
