@@ -385,6 +385,8 @@ pub struct Summary {
     pub revert: usize,
     /// Items that were left alone because somebody else changed them.
     pub conflicts: usize,
+    /// Resources of which nothing is written, and what is configured is put into effect.
+    pub activate: usize,
     /// Writes that cannot be undone.
     pub irreversible: usize,
 }
@@ -440,7 +442,7 @@ impl Plan {
                 (true, _) if creates_all => summary.add += 1,
                 (true, _) => summary.change += 1,
                 (false, true) => summary.revert += 1,
-                (false, false) => {}
+                (false, false) => summary.activate += usize::from(resource.needs_activation()),
             }
             summary.conflicts +=
                 resource.items.iter().filter(|item| matches!(item.step, Step::Conflict { .. })).count();

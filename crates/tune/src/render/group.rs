@@ -31,6 +31,8 @@ pub(crate) fn sections(context: Context<'_>) -> Vec<Section> {
     for (address, resource) in &context.plan.resources {
         let Some(view) = item::view(context, resource) else { continue };
         let host = context.plan.hosts.get(&resource.host).map(|planned| planned.host.address.clone());
+        // What lives in an API is looked for where it is felt.
+        let host = resource.guest.clone().or(host);
         let (addresses, hosts) = entries.entry((address.block(), view)).or_default();
         addresses.push(address.clone());
         hosts.extend(host);

@@ -1,6 +1,9 @@
 //! What there is to say about one resource of a plan, as plain data: safe text, no colour, no layout. Two resources
 //! with equal views are shown as one entry, and the terminal and Markdown say the same things.
 
+use std::collections::BTreeSet;
+
+use tune_core::activation::coalesced;
 use tune_core::contract::{Effect, Kind, Kinds};
 use tune_core::item::{Change, Raw};
 use tune_core::plan::{Adopted, ItemPlan, Operation, Plan, ResourcePlan, Step};
@@ -109,6 +112,7 @@ pub(crate) fn view(context: Context<'_>, resource: &ResourcePlan) -> Option<View
     let symbol = if symbol == Symbol::Add && !added { Symbol::Change } else { symbol };
     let remark = match symbol {
         Symbol::Unreadable | Symbol::Conflict => String::new(),
+        _ if resource.needs_activation() => needs(resource.items.iter()),
         _ => shared_remark(&lines),
     };
     notes.extend(take_shared_notes(&mut lines));
@@ -153,11 +157,15 @@ fn line(context: Context<'_>, item: &ItemPlan) -> Option<Line> {
         patch: Vec::new(),
     };
     match &item.step {
-        Step::Keep => return None,
+        Step::Keep if item.activations.is_empty() => return None,
+        Step::Keep => {
+            line.symbol = Symbol::Change;
+            "configured already, and not in effect".clone_into(&mut line.remark);
+        }
         Step::Record => recorded(context, item, &**kind, &mut line),
         Step::Write(change) => {
             line.symbol = if change.before == Raw::Absent { Symbol::Add } else { Symbol::Change };
-            effect(item.effect).clone_into(&mut line.remark);
+            line.remark = effect(item);
             written(&**kind, item, change, &mut line);
             line.notes.extend(drift(&**kind, item, Some(&change.after)));
         }
@@ -253,12 +261,19 @@ fn drift(kind: &dyn Kind, item: &ItemPlan, wanted: Option<&Raw>) -> Option<Strin
     Some(format!("changed by somebody else: last applied {}, now {}{wanted}", shown(applied), shown(live)))
 }
 
-fn effect(effect: Effect) -> &'static str {
-    match effect {
-        Effect::AtOnce => "takes effect at once",
-        Effect::NextBoot => "used at the next boot",
-        Effect::Activation => "configured now, in effect after its activation",
+fn effect(item: &ItemPlan) -> String {
+    match item.effect {
+        Effect::AtOnce => "takes effect at once".to_owned(),
+        Effect::NextBoot => "used at the next boot".to_owned(),
+        Effect::Activation => needs(std::iter::once(item)),
     }
+}
+
+/// What must be done before values are in effect: `needs a reboot`.
+fn needs<'a>(items: impl Iterator<Item = &'a ItemPlan>) -> String {
+    let activations: BTreeSet<_> = items.flat_map(|item| &item.activations).cloned().collect();
+    let names: Vec<String> = coalesced(&activations).iter().map(|it| text::visible(&format!("a {it}"), 100)).collect();
+    if names.is_empty() { "used after its activation".to_owned() } else { format!("needs {}", names.join(" and ")) }
 }
 
 fn reverted(item: &ItemPlan, change: &Change) -> &'static str {
@@ -266,6 +281,6 @@ fn reverted(item: &ItemPlan, change: &Change) -> &'static str {
         (Raw::Absent, _) => "removed; it was not there before",
         (_, Effect::AtOnce) => "put back at once",
         (_, Effect::NextBoot) => "put back; used at the next boot",
-        (_, Effect::Activation) => "put back; in effect after its activation",
+        (_, Effect::Activation) => "put back",
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tune_core::address::{Address, InstanceKey};
 use tune_core::contract::{Effect, Kinds};
 use tune_core::item::{ItemId, Raw};
-use tune_core::plan::{Adopted, ItemPlan, Mistake, Operation, Plan, ResourcePlan, Step};
+use tune_core::plan::{Adopted, ItemPlan, Mistake, Operation, Plan, PlannedActivation, ResourcePlan, Stage, Step};
 use tune_core::text;
 use tune_engine::store::local::OpenRun;
 
@@ -133,7 +133,7 @@ struct Item {
     attribute: String,
     /// What is done: `keep`, `record`, `write`, `revert`, `forget`, `conflict` or `unreadable`.
     step: &'static str,
-    /// When it takes effect: `at_once` or `next_boot`.
+    /// When it takes effect: `at_once`, `next_boot` or, after its activations, `activation`.
     effect: &'static str,
     /// Whether it can be undone.
     reversible: bool,
@@ -195,14 +195,56 @@ struct Whole {
     rollback: Option<u64>,
     /// The counts of the last line.
     summary: Summary,
-    /// What runs when: waves follow one another, hosts of one wave run side by side.
+    /// What runs when: waves follow one another, hosts of one wave run side by side. The waves of members that are taken
+    /// together stand one after another here.
     waves: Vec<BTreeMap<String, Vec<String>>>,
+    /// What interrupts something: turns follow one another, the members of one turn are taken together.
+    turns: Vec<Turn>,
     /// What forbids an apply.
     problems: Vec<Message>,
     /// What is true and useful.
     advice: Vec<Message>,
     /// Reverts that wait for a host that is away.
     owed: Vec<Owed>,
+}
+
+/// Members that are taken together.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Turn {
+    /// The rollout; missing for hosts of none, which are taken strictly one at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<String>,
+    /// The members.
+    members: Vec<Member>,
+}
+
+/// One member.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Member {
+    /// The host.
+    host: String,
+    /// Its resources that are settled just before its activations.
+    resources: Vec<String>,
+    /// What is done then, in order.
+    activations: Vec<Activation>,
+    /// Every host that is down meanwhile.
+    down: Vec<String>,
+    /// Why it stands where it does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+}
+
+/// What makes a configured change run.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Activation {
+    /// `boot_image`, `reload`, `restart`, `reboot` or `power_cycle`.
+    verb: &'static str,
+    /// To what, where that is not the whole machine.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    subject: String,
+    /// How long the same took in earlier runs, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_before: Option<u64>,
 }
 
 /// How many resources the plan concerns.
@@ -218,6 +260,8 @@ struct Summary {
     revert: usize,
     /// Items that were left alone because somebody else changed them.
     conflicts: usize,
+    /// Resources of which nothing is written, and what is configured is put into effect.
+    activate: usize,
     /// Writes that cannot be undone.
     irreversible: usize,
 }
@@ -262,6 +306,7 @@ pub(crate) fn document(plan: &Plan, kinds: &Kinds, open_run: Option<&OpenRun>) -
                 change: counts.change,
                 revert: counts.revert,
                 conflicts: counts.conflicts,
+                activate: counts.activate,
                 irreversible: counts.irreversible,
             },
             waves: plan
@@ -277,6 +322,7 @@ pub(crate) fn document(plan: &Plan, kinds: &Kinds, open_run: Option<&OpenRun>) -
                         .collect()
                 })
                 .collect(),
+            turns: plan.stages.iter().filter_map(turn).collect(),
             problems: plan.problems.iter().map(problem).collect(),
             advice: plan
                 .advice
@@ -300,6 +346,32 @@ pub(crate) fn document(plan: &Plan, kinds: &Kinds, open_run: Option<&OpenRun>) -
                 .collect(),
         },
     }
+}
+
+fn turn(stage: &Stage) -> Option<Turn> {
+    let Stage::Turn(turn) = stage else { return None };
+    let activation = |planned: &PlannedActivation| Activation {
+        verb: planned.activation.verb.word(),
+        subject: planned.activation.subject.clone(),
+        seconds_before: planned.forecast.map(|forecast| forecast.seconds),
+    };
+    let member = |member: &tune_core::plan::Member| Member {
+        host: member.host.to_string(),
+        resources: member
+            .waves
+            .iter()
+            .flat_map(|wave| wave.batches.values())
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
+        activations: member.activations.iter().map(activation).collect(),
+        down: member.down.iter().map(ToString::to_string).collect(),
+        reasons: member.reasons.clone(),
+    };
+    Some(Turn {
+        rollout: turn.rollout.as_ref().map(ToString::to_string),
+        members: turn.members.iter().map(member).collect(),
+    })
 }
 
 fn resource(plan: &Plan, kinds: &Kinds, address: &Address, resource: &ResourcePlan) -> ResourceChange {

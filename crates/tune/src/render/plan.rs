@@ -13,6 +13,7 @@ use tune_engine::store::local::OpenRun;
 use super::columns::{self, Row};
 use super::group::{self, Entry, Section};
 use super::item::{Context, Line, Symbol};
+use super::order;
 use crate::paint;
 
 /// Advice and reasons come from elsewhere and are cut after this many characters.
@@ -29,9 +30,9 @@ pub(crate) fn text(context: Context<'_>, screen: usize) -> String {
     }
     consents(plan, &mut rows);
     for section in &sections {
-        show_section(section, screen, &mut rows);
+        show_section(plan, section, screen, &mut rows);
     }
-    order(plan, &mut rows);
+    order::order(plan, screen, &mut rows);
     owed(context, &mut rows);
     obstacles(plan, screen, &mut rows);
     advice(plan, screen, &mut rows);
@@ -86,7 +87,7 @@ fn consents(plan: &Plan, rows: &mut Vec<Row>) {
     rows.push(Row::blank());
 }
 
-fn show_section(section: &Section, screen: usize, rows: &mut Vec<Row>) {
+fn show_section(plan: &Plan, section: &Section, screen: usize, rows: &mut Vec<Row>) {
     let names: Vec<String> = section.hosts.iter().map(ToString::to_string).collect();
     let all = names.len();
     let mut lines = columns::wrap(&names.join(", "), screen * 2 / 3);
@@ -95,13 +96,26 @@ fn show_section(section: &Section, screen: usize, rows: &mut Vec<Row>) {
         lines.push(format!("… {all} hosts in all"));
     }
     for (number, line) in lines.iter().enumerate() {
-        let count = if number == 0 && all > 1 { format!("× {all}") } else { String::new() };
+        let count = if number == 0 && all > 1 { format!("× {all}{}", pace(plan, section)) } else { String::new() };
         rows.push(Row::new(2, paint::strong(line)).remark(paint::strong(count)));
     }
     rows.push(Row::blank());
     for entry in &section.entries {
         show_entry(entry, &section.hosts, rows);
         rows.push(Row::blank());
+    }
+}
+
+/// How the hosts of a section are taken, where they are the members of one rollout or interrupted.
+fn pace(plan: &Plan, section: &Section) -> String {
+    let rollout =
+        plan.rollouts.values().find(|rollout| section.hosts.iter().all(|host| rollout.members.contains(host)));
+    let is_taken = |host: &Address| plan.members().any(|member| member.host == *host);
+    match rollout.map(|rollout| rollout.max_unavailable.of(rollout.members.len())) {
+        Some(count) if count > 1 => format!(", at most {count} at a time"),
+        Some(_) => ", one at a time".to_owned(),
+        None if section.hosts.iter().all(is_taken) => ", one at a time".to_owned(),
+        None => String::new(),
     }
 }
 
@@ -148,48 +162,6 @@ fn sign(symbol: Symbol) -> String {
         Symbol::Revert => paint::removed(sign),
         Symbol::Unreadable | Symbol::Conflict => paint::notable(sign),
     }
-}
-
-/// Says what waits for what; where everything runs at once there is nothing to say.
-fn order(plan: &Plan, rows: &mut Vec<Row>) {
-    if plan.waves().count() < 2 {
-        return;
-    }
-    rows.push(Row::new(2, paint::strong("Order")));
-    let mut earlier: BTreeSet<Address> = BTreeSet::new();
-    for (number, wave) in plan.waves().enumerate() {
-        let mut blocks: BTreeMap<Address, BTreeSet<&Address>> = BTreeMap::new();
-        for address in wave.batches.values().flatten() {
-            blocks.entry(address.block()).or_default().insert(address);
-        }
-        let names: Vec<String> = blocks
-            .iter()
-            .map(|(block, addresses)| match addresses.len() {
-                1 => addresses.first().map(ToString::to_string).unwrap_or_default(),
-                count => format!("{block} × {count}"),
-            })
-            .collect();
-        let waits: BTreeSet<String> = wave
-            .batches
-            .values()
-            .flatten()
-            .filter_map(|address| plan.resources.get(address))
-            .flat_map(|resource| &resource.depends_on)
-            .filter(|dependency| earlier.contains(dependency))
-            .map(|dependency| dependency.block().to_string())
-            .collect();
-        let mut remark = match wave.batches.len() {
-            0 | 1 => String::new(),
-            hosts => format!("{hosts} hosts side by side"),
-        };
-        if !waits.is_empty() {
-            let comma = if remark.is_empty() { "" } else { ", " };
-            let _ = write!(remark, "{comma}after {}", group::many(waits.into_iter().collect(), 4));
-        }
-        rows.push(Row::new(4, format!("{}  {}", number + 1, group::many(names, 4))).remark(remark));
-        earlier.extend(wave.batches.values().flatten().cloned());
-    }
-    rows.push(Row::blank());
 }
 
 fn owed(context: Context<'_>, rows: &mut Vec<Row>) {
@@ -261,10 +233,15 @@ pub(crate) fn summary(plan: &Plan) -> String {
     let unreadable = count(plan, |step| matches!(step, Step::Unreadable(_)));
     let mut text = if plan.has_changes() {
         let import = if counts.import > 0 { format!("{} to import, ", counts.import) } else { String::new() };
+        let activate = if counts.activate > 0 { format!(", {} to activate", counts.activate) } else { String::new() };
         let mut text = paint::strong(format!(
-            "Plan: {import}{} to add, {} to change, {} to revert.",
+            "Plan: {import}{} to add, {} to change, {} to revert{activate}.",
             counts.add, counts.change, counts.revert
         ));
+        let interruptions = order::interruptions(plan);
+        if !interruptions.is_empty() {
+            let _ = write!(text, " {}.", paint::notable(interruptions));
+        }
         let writes = plan.resources.values().flat_map(|resource| &resource.items);
         let writes = writes.filter(|item| item.step.change().is_some()).count();
         text.push_str(&undo(writes, counts.irreversible));
