@@ -1,13 +1,16 @@
-//! One host: each request becomes one script, and its answer is taken apart.
+//! One host: each request becomes one script, and its answer is taken apart. Activations, commands and doors stand in
+//! modules of their own.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tune_core::contract::{Batch, Connection, ConnectionError, Outcome, Pending, ReadRequest, Sent};
+use tune_core::activation::Activation;
+use tune_core::contract::{Batch, Connection, ConnectionError, Order, Outcome, Pending, ReadRequest, Sent, Sight};
 use tune_core::reading::HostReading;
 use tune_core::resource::Host;
+use tune_core::source::{Command, CommandOutput, Door};
 use tune_core::text::visible;
 
 use crate::connector::{Shared, name, sudo};
@@ -21,14 +24,14 @@ use crate::survey;
 use crate::transport::{Exec, Output, Transport};
 
 /// What a script may need beyond its own deadline: to start, to be ended by its watchdog, to write its last ledger.
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// The connection to one host.
 #[derive(Debug)]
 pub(crate) struct HostConnection {
-    host: Host,
-    shared: Arc<Shared>,
-    transport: Box<dyn Transport>,
+    pub(crate) host: Host,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) transport: Box<dyn Transport>,
 }
 
 impl HostConnection {
@@ -50,6 +53,22 @@ impl Connection for HostConnection {
 
     fn confirm<'a>(&'a self, batch: &'a Batch) -> Pending<'a, Result<(), ConnectionError>> {
         Box::pin(self.disarm(batch))
+    }
+
+    fn sight<'a>(&'a self, activation: &'a Activation) -> Pending<'a, Result<Sight, ConnectionError>> {
+        Box::pin(self.see(activation))
+    }
+
+    fn activate<'a>(&'a self, order: &'a Order) -> Pending<'a, Result<(), ConnectionError>> {
+        Box::pin(self.begin(order))
+    }
+
+    fn command<'a>(&'a self, command: &'a Command) -> Pending<'a, Result<CommandOutput, ConnectionError>> {
+        Box::pin(self.run(command))
+    }
+
+    fn door<'a>(&'a self, to: &'a str) -> Pending<'a, Result<Door, ConnectionError>> {
+        Box::pin(self.open(to))
     }
 
     fn close(&self) -> Pending<'_, ()> {
@@ -79,8 +98,8 @@ impl HostConnection {
         if !answer.ended {
             return Err(self.silence(&output, true, request.fence.is_some()));
         }
-        let survey =
-            survey::parse(&answer, &output.stderr, &shared.ground.root, &nonce).ok_or_else(|| self.garbled(&output))?;
+        let survey = survey::parse(&answer, &output.complaint(), &shared.ground.root, &nonce)
+            .ok_or_else(|| self.garbled(&output))?;
         judge::host_reading(name(&self.host), &survey, &request.lookups, &shared.kinds)
     }
 
@@ -126,7 +145,7 @@ impl HostConnection {
         Err(self.silence(&output, true, true))
     }
 
-    async fn exec(
+    pub(crate) async fn exec(
         &self,
         transport: &dyn Transport,
         script: &str,
@@ -137,7 +156,12 @@ impl HostConnection {
     }
 
     /// Returns the answer in what a script printed, unless it says that nothing was done.
-    fn answer<'a>(&self, output: &'a Output, nonce: &str, writes: bool) -> Result<Answer<'a>, ConnectionError> {
+    pub(crate) fn answer<'a>(
+        &self,
+        output: &'a Output,
+        nonce: &str,
+        writes: bool,
+    ) -> Result<Answer<'a>, ConnectionError> {
         let answer = protocol::parse(&output.stdout, nonce).ok_or_else(|| self.silence(output, false, writes))?;
         for record in &answer.records {
             if let Some(what) = record.text().strip_prefix("fail ") {
@@ -147,11 +171,11 @@ impl HostConnection {
         Ok(answer)
     }
 
-    fn silence(&self, output: &Output, began: bool, writes: bool) -> ConnectionError {
+    pub(crate) fn silence(&self, output: &Output, began: bool, writes: bool) -> ConnectionError {
         no_answer(&Silence {
             host: name(&self.host),
             stdout: &output.stdout,
-            stderr: &output.stderr,
+            stderr: &output.complaint(),
             status: output.status,
             began,
             writes,
@@ -161,12 +185,16 @@ impl HostConnection {
     fn garbled(&self, output: &Output) -> ConnectionError {
         not_sent(
             GARBLED,
-            format!("`{}` gave an answer that is not whole{}", name(&self.host), crate::error::quoted(&output.stderr)),
+            format!(
+                "`{}` gave an answer that is not whole{}",
+                name(&self.host),
+                crate::error::quoted(&output.complaint())
+            ),
             "Log in by hand and run `cat`, `stat` and `env` there: each must be a plain tool.",
         )
     }
 
-    fn check_lineage(&self, lineage: &str) -> Result<(), ConnectionError> {
+    pub(crate) fn check_lineage(&self, lineage: &str) -> Result<(), ConnectionError> {
         if is_name(lineage) {
             return Ok(());
         }
@@ -176,7 +204,7 @@ impl HostConnection {
 }
 
 /// Returns a text that no host can guess: it tells our records from everything else that a host may print.
-fn nonce() -> Result<String, ConnectionError> {
+pub(crate) fn nonce() -> Result<String, ConnectionError> {
     let mut bytes = [0u8; 16];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).map_err(|error| ConnectionError {
         code: NOT_PERMITTED,

@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) connects: Semaphore,
     /// Where ssh keeps its sockets; made with the first connection, removed with the last.
     sockets: Mutex<Option<TempDir>>,
+    /// How many doors were opened: each has a socket of its own.
+    doors: AtomicU64,
 }
 
 impl SshConnector {
@@ -45,7 +48,16 @@ impl SshConnector {
             tools: ground.tools.clone(),
         });
         let connects = Semaphore::new(options.max_connects.max(1));
-        Self { shared: Arc::new(Shared { kinds, options, ground, connects, sockets: Mutex::new(None) }) }
+        Self {
+            shared: Arc::new(Shared {
+                kinds,
+                options,
+                ground,
+                connects,
+                sockets: Mutex::new(None),
+                doors: AtomicU64::new(0),
+            }),
+        }
     }
 }
 
@@ -66,6 +78,11 @@ impl Shared {
                 Box::new(Local { shell: shell.unwrap_or_else(|| vec!["sh".to_owned()]) })
             }
         }
+    }
+
+    /// Returns a path for the socket of one more door.
+    pub(crate) fn door(&self) -> io::Result<PathBuf> {
+        Ok(self.sockets()?.join(format!("door{}", self.doors.fetch_add(1, Ordering::Relaxed))))
     }
 
     /// Returns the directory for ssh's sockets.

@@ -6,11 +6,16 @@ use tune_core::problem::Code;
 use tune_core::reading::Unreadable;
 use tune_core::text::{visible, visible_lines};
 
+pub(crate) const ACTIVATION: Code = Code("tune::remote::activation");
 pub(crate) const ADDRESS: Code = Code("tune::remote::address");
 pub(crate) const BUSY: Code = tune_core::contract::BUSY; // "tune::remote::busy"
+pub(crate) const COMMAND: Code = Code("tune::remote::command");
+pub(crate) const COMMAND_DEADLINE: Code = Code("tune::remote::command_deadline");
+pub(crate) const COMMAND_OUTPUT: Code = Code("tune::remote::command_output");
 pub(crate) const CONNECT: Code = Code("tune::remote::connect");
 pub(crate) const DIRECTORY: Code = Code("tune::remote::directory");
 pub(crate) const DISK_FULL: Code = Code("tune::remote::disk_full");
+pub(crate) const DOOR: Code = Code("tune::remote::door");
 pub(crate) const GARBLED: Code = Code("tune::remote::garbled");
 pub(crate) const HOST_KEY_CHANGED: Code = Code("tune::remote::host_key_changed");
 pub(crate) const HOST_KEY_UNKNOWN: Code = Code("tune::remote::host_key_unknown");
@@ -19,6 +24,8 @@ pub(crate) const LOST: Code = Code("tune::remote::lost");
 pub(crate) const MISSING_TOOL: Code = Code("tune::remote::missing_tool");
 pub(crate) const NO_CLIENT: Code = Code("tune::remote::no_client");
 pub(crate) const NO_PLACE: Code = Code("tune::remote::no_place");
+pub(crate) const NO_SYSTEMD: Code = Code("tune::remote::no_systemd");
+pub(crate) const NO_UNIT: Code = Code("tune::remote::no_unit");
 pub(crate) const NOT_A_FILE: Code = Code("tune::remote::not_a_file");
 pub(crate) const NOT_PERMITTED: Code = Code("tune::remote::not_permitted");
 pub(crate) const NOT_TEXT: Code = Code("tune::remote::not_text");
@@ -32,6 +39,8 @@ pub(crate) const SUDO_PASSWORD: Code = Code("tune::remote::sudo_password");
 pub(crate) const SYMLINK: Code = Code("tune::remote::symlink");
 pub(crate) const TIMEOUT: Code = Code("tune::remote::timeout");
 pub(crate) const TOO_LONG: Code = Code("tune::remote::too_long");
+pub(crate) const UNIT_FAILED: Code = Code("tune::remote::unit_failed");
+pub(crate) const UNIT_NAME: Code = Code("tune::remote::unit_name");
 pub(crate) const UNREADABLE: Code = Code("tune::remote::unreadable");
 pub(crate) const UNREACHABLE: Code = Code("tune::remote::unreachable");
 pub(crate) const UNRESOLVABLE: Code = Code("tune::remote::unresolvable");
@@ -152,6 +161,26 @@ pub(crate) fn script_failed(host: &str, what: &str, detail: &str) -> ConnectionE
             MISSING_TOOL,
             format!("`{host}` has no `{}`", visible(argument, 40)),
             "Install coreutils or busybox there.",
+        ),
+        "no_systemd" => not_sent(
+            NO_SYSTEMD,
+            format!("`{host}` is not run by systemd, so it has no units"),
+            "Restart the service by hand, or reboot the host.",
+        ),
+        "no_image_tool" => not_sent(
+            MISSING_TOOL,
+            format!("`{host}` has neither `update-initramfs` nor `dracut` to build its boot image with"),
+            "Install one of them, or build the image by hand.",
+        ),
+        "unit" => not_sent(
+            NO_UNIT,
+            format!("systemd on `{host}` does not answer about the unit{}", quoted(detail)),
+            "See whether `systemctl` works there.",
+        ),
+        "boot_id" => not_sent(
+            UNREADABLE,
+            format!("`{host}` does not say which boot this is"),
+            "See whether /proc is mounted there.",
         ),
         "restored" => not_sent(
             RESTORED,

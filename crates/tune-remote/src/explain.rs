@@ -7,6 +7,11 @@ use crate::error as codes;
 /// The manual entries of every code that this crate reports.
 pub const EXPLANATIONS: &[Explanation] = &[
     entry(
+        codes::ACTIVATION,
+        "what is configured could not be made to run",
+        "A reload, a restart, a reboot or a rebuild of the boot image failed on the host; the message has its last words. What is configured stands; what runs may be the old or nothing at all, so tune looks at it before it goes on. A reboot is asked of the system itself, which may be kept from it by whoever holds an inhibitor (`systemd-inhibit --list`). A machine cannot power-cycle itself.",
+    ),
+    entry(
         codes::ADDRESS,
         "the address of a host cannot be one",
         "An address is handed to `ssh` as it is: a host name, an IP address or an alias of the ssh configuration. White space, control characters and a leading `-`, which ssh would take for an option, are refused.",
@@ -15,6 +20,21 @@ pub const EXPLANATIONS: &[Explanation] = &[
         codes::BUSY,
         "another run holds the lock of the host",
         "Every script of tune that can write holds one lock on its host for as long as it runs, also when the machine that sent it is gone. The message names the holder. Wait for it to end; a script ends by itself when its deadline is over. The lock is `/run/tune/lock` and never survives its holder.",
+    ),
+    entry(
+        codes::COMMAND,
+        "this cannot be run as a command",
+        "A command of a probe is a program and its arguments. Each word reaches the program as it is, without a shell, so the first one must be a program's name or path and cannot begin with `-`, and no word can hold a NUL. For pipes and variables run `sh`, `-c` and a text.",
+    ),
+    entry(
+        codes::COMMAND_DEADLINE,
+        "a command did not end in time",
+        "A probe's command has a deadline. When it passes the host ends the program and everything that it has started. Give it more time, or ask a smaller question.",
+    ),
+    entry(
+        codes::COMMAND_OUTPUT,
+        "a command printed more than is kept",
+        "What a probe's command may print is limited, so that a broken one cannot exhaust the memory of the machine that asks. Let it print less.",
     ),
     entry(
         codes::CONNECT,
@@ -30,6 +50,11 @@ pub const EXPLANATIONS: &[Explanation] = &[
         codes::DISK_FULL,
         "the host's disk is full",
         "Before it changes anything tune writes a ledger to the host, so that everything can be put back even without tune. There was no room for it, and nothing was changed. Make room in `/var/lib` and `/run`.",
+    ),
+    entry(
+        codes::DOOR,
+        "no way to a port of the host",
+        "A probe asked for a port as the host sees it, for example one on its loopback. Over ssh that is a forwarding (`ssh -L`); either the address is not `NAME:PORT`, or ssh refused it: see `AllowTcpForwarding` in the host's sshd_config.",
     ),
     entry(
         codes::GARBLED,
@@ -70,6 +95,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
         codes::NO_PLACE,
         "no place on a host has this name",
         "An item's key could not be turned into a file on the host, or a state has a name that cannot be a directory. Check the spelling in the configuration.",
+    ),
+    entry(
+        codes::NO_SYSTEMD,
+        "the host is not run by systemd",
+        "Services are restarted and reloaded as units of systemd. This host has another init system; restart the service by hand, or let a reboot do it.",
+    ),
+    entry(
+        codes::NO_UNIT,
+        "the host has no such unit",
+        "systemd knows no unit of this name, or the unit is masked or its file is broken. `systemctl status NAME` on the host says which.",
     ),
     entry(
         codes::NOT_A_FILE,
@@ -135,6 +170,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
         codes::TOO_LONG,
         "the host answered without end",
         "What a host may answer is limited to 16 MiB, so that a broken or hostile one cannot exhaust the memory of the machine that asks.",
+    ),
+    entry(
+        codes::UNIT_FAILED,
+        "a service has failed",
+        "systemd counts the unit as failed: it did not start, or ended with an error. The message has its last log lines. If tune has just changed it, the change is put back; else see `systemctl status NAME` on the host.",
+    ),
+    entry(
+        codes::UNIT_NAME,
+        "this cannot be the name of a unit",
+        "A unit's name holds letters, digits and `:-_.@\\\\`, and does not begin with `-`: for example `etcd.service`. Globs are not taken.",
     ),
     entry(
         codes::UNREACHABLE,

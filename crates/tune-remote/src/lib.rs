@@ -18,10 +18,13 @@
 //!
 //! On the machine that runs `tune` it makes one directory for ssh's sockets, and removes it.
 
+mod activation;
 mod boot;
+mod command;
 mod connect_error;
 mod connection;
 mod connector;
+mod door;
 mod error;
 mod explain;
 mod facts;

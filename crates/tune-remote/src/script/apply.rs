@@ -10,7 +10,9 @@ use crate::ledger;
 use crate::script::form::{Contents, form, impossible, place};
 use crate::script::quote::quote;
 use crate::script::read::{directories, epoch, restore_name, target};
-use crate::script::{ANSWER, APPLY, COMMON, Ground, HOME, Header, ITEM, LOCK, RESTORE, RESTORE_MAIN, undo, whole};
+use crate::script::{
+    ANSWER, APPLY, COMMON, Ground, HOME, Header, ITEM, LOCK, RESTORE, RESTORE_MAIN, WATCH, undo, whole,
+};
 
 /// Returns the script for a batch. `patience` is how long it waits for the host's lock, in seconds.
 pub(crate) fn script(
@@ -61,7 +63,7 @@ pub(crate) fn script(
         }
     }
     let _ = writeln!(main, "settle {settle}");
-    let parts = [COMMON, ANSWER, LOCK, ITEM, HOME, APPLY, RESTORE];
+    let parts = [COMMON, ANSWER, LOCK, ITEM, HOME, WATCH, APPLY, RESTORE];
     whole(&header.text(), nonce, &parts, &contents.function(), &main)
 }
 

@@ -1,6 +1,7 @@
 //! Builds the scripts that run on hosts. The shell itself stands in files of its own under `sh/`, with its reasons; here
 //! it is put together with the data of one request. Nothing here sends anything.
 
+pub(crate) mod act;
 pub(crate) mod apply;
 pub(crate) mod form;
 pub(crate) mod quote;
@@ -18,7 +19,11 @@ pub(crate) const LOCK: &str = include_str!("sh/lock.sh");
 pub(crate) const ITEM: &str = include_str!("sh/item.sh");
 pub(crate) const HOME: &str = include_str!("sh/home.sh");
 pub(crate) const FENCE: &str = include_str!("sh/fence.sh");
+pub(crate) const WATCH: &str = include_str!("sh/watch.sh");
 pub(crate) const APPLY: &str = include_str!("sh/apply.sh");
+pub(crate) const SIGHT: &str = include_str!("sh/sight.sh");
+pub(crate) const ACTIVATE: &str = include_str!("sh/activate.sh");
+pub(crate) const COMMAND: &str = include_str!("sh/command.sh");
 pub(crate) const RESTORE: &str = include_str!("sh/restore.sh");
 pub(crate) const RESTORE_MAIN: &str = include_str!("sh/restore-main.sh");
 pub(crate) const UNDO_HEAD: &str = include_str!("sh/undo-head.sh");

@@ -5,7 +5,9 @@ use std::process::Stdio;
 use tokio::process::Command;
 use tokio::time::timeout;
 use tune_core::contract::{ConnectionError, Pending};
+use tune_core::source::{Door, DoorAddress};
 
+use crate::door::Port;
 use crate::error::{MISSING_TOOL, not_sent};
 use crate::transport::{Cut, Exec, Output, Transport, talk, too_late, too_long};
 
@@ -19,6 +21,10 @@ pub(crate) struct Local {
 impl Transport for Local {
     fn exec<'a>(&'a self, request: &'a Exec<'a>) -> Pending<'a, Result<Output, ConnectionError>> {
         Box::pin(self.run(request))
+    }
+
+    fn door<'a>(&'a self, to: &'a Port) -> Pending<'a, Result<Door, ConnectionError>> {
+        Box::pin(async { Ok(Door { at: DoorAddress::Tcp(to.to_string()), guard: Box::new(()) }) })
     }
 
     fn close(&self) -> Pending<'_, ()> {

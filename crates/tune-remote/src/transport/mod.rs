@@ -1,19 +1,23 @@
 //! How a script reaches a shell: over ssh or on this machine. A transport moves bytes under a deadline and a limit; what
 //! they mean is none of its business.
 
+mod forward;
 pub(crate) mod local;
 pub(crate) mod ssh;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tune_core::contract::{ConnectionError, NOT_A_HOST, Pending, Sent};
+use tune_core::source::Door;
 
+use crate::door::Port;
 use crate::error::{TIMEOUT, TOO_LONG, not_sent, transient};
 
 /// The most that a host may answer.
-const LIMIT: usize = 16 * 1024 * 1024;
+pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
 /// The most that is kept of what it complains.
 const COMPLAINT_LIMIT: usize = 64 * 1024;
 
@@ -21,6 +25,9 @@ const COMPLAINT_LIMIT: usize = 64 * 1024;
 pub(crate) trait Transport: Debug + Send + Sync {
     /// Runs one script.
     fn exec<'a>(&'a self, request: &'a Exec<'a>) -> Pending<'a, Result<Output, ConnectionError>>;
+
+    /// Opens a way to a port as the host sees it.
+    fn door<'a>(&'a self, to: &'a Port) -> Pending<'a, Result<Door, ConnectionError>>;
 
     /// Closes the connection; the next request opens a new one.
     fn close(&self) -> Pending<'_, ()>;
@@ -35,6 +42,13 @@ impl Transport for Nowhere {
         Box::pin(async {
             let message = format!("`{}` is an API, and no shell answers there", self.0);
             Err(not_sent(NOT_A_HOST, message, "Give the resource a host."))
+        })
+    }
+
+    fn door<'a>(&'a self, _: &'a Port) -> Pending<'a, Result<Door, ConnectionError>> {
+        Box::pin(async {
+            let message = format!("`{}` is an API, and leads to no port of a host", self.0);
+            Err(not_sent(NOT_A_HOST, message, "Name a host."))
         })
     }
 
@@ -60,9 +74,16 @@ pub(crate) struct Exec<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: String,
+    pub(crate) stderr: Vec<u8>,
     /// `None` if the connection ended before the script did.
     pub(crate) status: Option<i32>,
+}
+
+impl Output {
+    /// Returns what it complained, as text.
+    pub(crate) fn complaint(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.stderr)
+    }
 }
 
 /// Why an exchange with a shell ended early.
@@ -77,7 +98,7 @@ async fn talk(
     mut stdin: impl AsyncWrite + Unpin,
     stdout: impl AsyncRead + Unpin,
     stderr: impl AsyncRead + Unpin,
-) -> (Result<Vec<u8>, Cut>, String) {
+) -> (Result<Vec<u8>, Cut>, Vec<u8>) {
     let send = async {
         // A shell that ends early closes its input; its answer says why.
         let _ = stdin.write_all(script.as_bytes()).await;
@@ -99,7 +120,7 @@ async fn talk(
         let _ = (&mut stderr).take(COMPLAINT_LIMIT as u64).read_to_end(&mut bytes).await;
         // What is too much is read all the same, or the host would wait for ever.
         let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     };
     let both = async {
         tokio::pin!(complaints);
@@ -107,7 +128,7 @@ async fn talk(
         tokio::select! {
             answer = &mut answer => match answer {
                 // Whoever floods us is not listened to any longer.
-                Err(Cut::TooLong) => (Err(Cut::TooLong), String::new()),
+                Err(Cut::TooLong) => (Err(Cut::TooLong), Vec::new()),
                 answer => (answer, complaints.await),
             },
             complaints = &mut complaints => (answer.await, complaints),

@@ -10,9 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tune_core::contract::{ConnectionError, Pending};
 use tune_core::resource::SshDestination;
+use tune_core::source::Door;
 
 use crate::connect_error;
 use crate::connector::Shared;
+use crate::door::Port;
 use crate::error::{ADDRESS, CONNECT, NO_CLIENT, not_sent, transient};
 use crate::transport::{Cut, Exec, Output, Transport, talk, too_late, too_long};
 
@@ -23,13 +25,17 @@ const LINGER: NonZeroUsize = NonZeroUsize::new(120).expect("it is not zero");
 #[derive(Debug)]
 pub(crate) struct Ssh {
     destination: SshDestination,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     session: Mutex<Option<Arc<Session>>>,
 }
 
 impl Transport for Ssh {
     fn exec<'a>(&'a self, request: &'a Exec<'a>) -> Pending<'a, Result<Output, ConnectionError>> {
         Box::pin(self.run(request))
+    }
+
+    fn door<'a>(&'a self, to: &'a Port) -> Pending<'a, Result<Door, ConnectionError>> {
+        Box::pin(self.forward(to))
     }
 
     fn close(&self) -> Pending<'_, ()> {
@@ -63,7 +69,7 @@ impl Ssh {
         let mut started = spawn(session).await;
         if started.is_err() && !fresh {
             // The master went away while it was idle; the script has not been sent.
-            self.session.lock().await.take();
+            self.forget().await;
             started = spawn(self.session().await?.0).await;
         }
         let mut child = started.map_err(|error| {
@@ -89,13 +95,13 @@ impl Ssh {
         };
         let output = timeout(request.deadline, exchange).await.unwrap_or_else(|_| Err(too_late(host, request)));
         if !matches!(&output, Ok(output) if output.status.is_some()) {
-            self.session.lock().await.take();
+            self.forget().await;
         }
         output
     }
 
     /// Returns the open session, or a fresh one.
-    async fn session(&self) -> Result<(Arc<Session>, bool), ConnectionError> {
+    pub(super) async fn session(&self) -> Result<(Arc<Session>, bool), ConnectionError> {
         let mut slot = self.session.lock().await;
         if let Some(session) = &*slot {
             return Ok((Arc::clone(session), false));
@@ -103,6 +109,16 @@ impl Ssh {
         let session = Arc::new(self.connect().await?);
         *slot = Some(Arc::clone(&session));
         Ok((session, true))
+    }
+
+    /// Lets go of a session that broke.
+    pub(super) async fn forget(&self) {
+        self.session.lock().await.take();
+    }
+
+    /// Returns what the host is called.
+    pub(super) fn address(&self) -> &str {
+        &self.destination.address
     }
 
     async fn connect(&self) -> Result<Session, ConnectionError> {
@@ -164,7 +180,7 @@ fn failed(host: &str, error: &openssh::Error) -> ConnectionError {
 }
 
 /// An error of the crate with its causes, which its own text leaves out.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tune_core::activation::Activation;
 use tune_core::address::Address;
 use tune_core::contract::*;
 use tune_core::item::{Change, FileState, ItemKey, Raw};
@@ -18,6 +19,7 @@ use tune_core::problem::{Explanation, Problem};
 use tune_core::reading::{HostReading, ItemReading, Layer, Unreadable};
 use tune_core::resource::{Become, Host, Resource, Transport};
 use tune_core::schema::KindSchema;
+use tune_core::source;
 use tune_remote::{Evidence, Found, HostKind, HostKinds, Options, SshConnector, Target, TestGround};
 
 pub(crate) const LINEAGE: &str = "3f1c-test";
@@ -143,6 +145,8 @@ fn which(tool: &str) -> PathBuf {
 pub(crate) struct Ground {
     pub(crate) root: TempDir,
     pub(crate) shell: Shell,
+    /// The only directories where its scripts look for tools.
+    tools: Option<String>,
     runtime: tokio::runtime::Runtime,
     connection: Arc<dyn Connection>,
 }
@@ -164,14 +168,21 @@ impl Ground {
     }
 
     fn at(root: TempDir, shell: Shell, change: impl FnOnce(&mut Options)) -> Self {
-        let connection = connection(root.path(), shell, change);
+        let mut tools = None;
+        let connection = connection(root.path(), shell, |options| {
+            change(options);
+            tools.clone_from(&options.ground.as_ref().unwrap().tools);
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { root, shell, runtime, connection }
+        Self { root, shell, tools, runtime, connection }
     }
 
     /// Another connection to the same host.
     fn beside(&self, change: impl FnOnce(&mut Options)) -> Arc<dyn Connection> {
-        connection(self.root.path(), self.shell, change)
+        connection(self.root.path(), self.shell, |options| {
+            options.ground.as_mut().unwrap().tools.clone_from(&self.tools);
+            change(options);
+        })
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -234,6 +245,22 @@ impl Ground {
         self.runtime.block_on(self.connection.apply(batch))
     }
 
+    pub(crate) fn sight(&self, activation: &Activation) -> Result<Sight, ConnectionError> {
+        self.runtime.block_on(self.connection.sight(activation))
+    }
+
+    pub(crate) fn activate(&self, order: &Order) -> Result<(), ConnectionError> {
+        self.runtime.block_on(self.connection.activate(order))
+    }
+
+    pub(crate) fn command(&self, command: &source::Command) -> Result<source::CommandOutput, ConnectionError> {
+        self.runtime.block_on(self.connection.command(command))
+    }
+
+    pub(crate) fn door(&self, to: &str) -> Result<source::Door, ConnectionError> {
+        self.runtime.block_on(self.connection.door(to))
+    }
+
     pub(crate) fn confirm(&self, batch: &Batch) -> Result<(), ConnectionError> {
         self.runtime.block_on(self.connection.confirm(batch))
     }
@@ -281,6 +308,14 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(ground: &Ground, batch: &Batch) -> Self {
+        Self::catch(ground, |sender, runtime| drop(runtime.block_on(sender.apply(batch)).unwrap_err()))
+    }
+
+    pub(crate) fn of_order(ground: &Ground, order: &Order) -> Self {
+        Self::catch(ground, |sender, runtime| drop(runtime.block_on(sender.activate(order)).unwrap_err()))
+    }
+
+    fn catch(ground: &Ground, send: impl FnOnce(&dyn Connection, &tokio::runtime::Runtime)) -> Self {
         let caught = tempfile::tempdir().unwrap();
         let file = caught.path().join("script");
         let sender = ground.beside(|options| {
@@ -288,7 +323,7 @@ impl Recorder {
             let test = options.ground.as_mut().unwrap();
             test.shell = Some(vec!["sh".into(), "-c".into(), format!("cat >'{}'", file.display())]);
         });
-        ground.runtime.block_on(sender.apply(batch)).unwrap_err();
+        send(&*sender, &ground.runtime);
         Self { caught, words: ground.shell.words() }
     }
 

@@ -7,7 +7,9 @@
     reason = "a test may fail, and says aloud what it skips"
 )]
 
+mod activation;
 mod boot;
+mod command;
 mod fence;
 mod ground;
 mod laws;

@@ -46,55 +46,9 @@ start() {
     clear_home
     fail record "$why"
   }
-  expired=
   complete=1
   failed_groups=' '
-  # Before our own trap: a shell that is just being forked would take the end of a quick batch for us, and lose it. And
-  # in braces, because a shell keeps a copy of what a function closes, and with it the lock.
-  { watch "$2"; } </dev/null >/dev/null 2>&1 9>&- &
-  watchdog=$!
-  trap 'expired=1' TERM
-}
-
-# watch SECONDS: when the time is over it asks the script to begin nothing more. If that does not help it ends whatever
-# the script waits for, and at last the script. A write that not even that ends keeps the lock, so that no fence
-# lets anybody believe that it is over.
-watch() {
-  nap=
-  trap 'kill $nap 2>/dev/null; exit 0' TERM
-  doze "$1"
-  kill -TERM "$$"
-  doze 5
-  kill_children
-  doze 5
-  kill -KILL "$$"
-}
-
-doze() {
-  sleep "$1" &
-  nap=$!
-  wait "$nap"
-}
-
-kill_children() {
-  # In this copy of the shell $$ is still the script; only a child can tell our own number.
-  self=$(exec sh -c 'echo "$PPID"')
-  family=" $$ "
-  grown=
-  while [ "$family" != "$grown" ]; do
-    grown=$family
-    set +f
-    for stat in /proc/[0-9]*/stat; do
-      { read -r line <"$stat"; } 2>/dev/null || continue
-      child=${line%% *}
-      set -- ${line##*) }
-      case $family in
-      *" $child "*) ;;
-      *" $2 "*) [ "$child" = "$self" ] || family="$family$child " ;;
-      esac
-    done
-  done
-  for child in $family; do [ "$child" = "$$" ] || kill -KILL "$child" 2>/dev/null; done
+  begin_watch "$2"
 }
 
 # change INDEX GROUP BEFORE AFTER PLACE: writes one item and says what became of it.
@@ -190,9 +144,7 @@ outcome() {
 
 # settle keep | replace LEDGER UNDO | remove: when every item succeeded the ledger becomes what it is to be afterwards, or goes.
 settle() {
-  kill "$watchdog" 2>/dev/null
-  wait "$watchdog" 2>/dev/null
-  trap '' TERM
+  end_watch
   # Where this fails the ledger of the running batch stays, which covers both ends of every change.
   case $complete$1 in
   1replace) write_ledger "$2" "$3" 2>/dev/null ;;

@@ -1,0 +1,60 @@
+# The time of a script: it is kept on the host, because a client that is gone ends nothing there.
+
+# begin_watch SECONDS: from now on the time runs; when it is over `expired` is set.
+begin_watch() {
+  expired=
+  # Before our own trap: a shell that is just being forked would take the end of a quick script for us, and lose it. And
+  # in braces, because a shell keeps a copy of what a function closes, and with it the lock.
+  { watch "$1"; } </dev/null >/dev/null 2>&1 9>&- &
+  watchdog=$!
+  trap 'expired=1' TERM
+}
+
+end_watch() {
+  kill "$watchdog" 2>/dev/null
+  wait "$watchdog" 2>/dev/null
+  trap '' TERM
+}
+
+# watch SECONDS: when the time is over it asks the script to begin nothing more. If that does not help it ends whatever
+# the script waits for, and at last the script. A write that not even that ends keeps the lock, so that no fence
+# lets anybody believe that it is over.
+watch() {
+  nap=
+  trap 'kill $nap 2>/dev/null; exit 0' TERM
+  doze "$1"
+  kill -TERM "$$"
+  doze 5
+  kill_children KILL
+  doze 5
+  kill -KILL "$$"
+}
+
+doze() {
+  sleep "$1" &
+  nap=$!
+  wait "$nap"
+}
+
+# kill_children SIGNAL: signals everything that the script has started, but not the watchdog itself.
+kill_children() {
+  signal=$1
+  # In this copy of the shell $$ is still the script; only a child can tell our own number.
+  self=$(exec sh -c 'echo "$PPID"')
+  family=" $$ "
+  grown=
+  while [ "$family" != "$grown" ]; do
+    grown=$family
+    set +f
+    for stat in /proc/[0-9]*/stat; do
+      { read -r line <"$stat"; } 2>/dev/null || continue
+      child=${line%% *}
+      set -- ${line##*) }
+      case $family in
+      *" $child "*) ;;
+      *" $2 "*) [ "$child" = "$self" ] || family="$family$child " ;;
+      esac
+    done
+  done
+  for child in $family; do [ "$child" = "$$" ] || kill "-$signal" "$child" 2>/dev/null; done
+}
