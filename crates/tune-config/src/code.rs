@@ -18,12 +18,16 @@ macro_rules! codes {
 }
 
 codes! {
+    ANSWER = "tune::config::answer", "a source answered something else than it promises",
+        "What a `data` block gives has declared attributes, so that a configuration can be checked before anything is \
+         read. The answer that was read does not have them. This is a mistake in the source, not in the configuration.";
     ARGUMENT = "tune::config::argument", "an argument of a function is wrong",
         "A function was called with an argument that it cannot use: of the wrong type, out of range, or one too many \
          or too few. The message names the function and the argument.";
     BLOCK = "tune::config::unknown_block", "unknown block type",
-        "A configuration consists of the blocks `tune`, `variable`, `locals`, `host`, `resource` and `output`. A \
-         resource of one kind takes the attributes of its kind and the block `lifecycle`.\n\n\
+        "A configuration consists of the blocks `tune`, `variable`, `locals`, `host`, `provider`, `resource`, `data`, \
+         `check`, `rollout` and `output`. A resource of one kind takes the attributes and the blocks of its kind and \
+         the block `lifecycle`.\n\n\
          Check the spelling. A map is written with an equals sign: `settings = { … }`.";
     BUDGET = "tune::config::budget", "the configuration is too expensive to evaluate",
         "Evaluation is limited, so that a mistake such as `range(1e9)` or a text that doubles in every line ends with \
@@ -53,9 +57,11 @@ codes! {
     INVALID = "tune::config::invalid_value", "a value is of the right type, but not allowed here",
         "Some attributes take only certain values: `connection` is `\"ssh\"` or `\"local\"`, `become` is `\"sudo\"`, \
          a port is between 1 and 65535, and an address for ssh neither starts with a dash nor holds spaces, because \
-         ssh would take it for an option.";
+         ssh would take it for an option. A length of time is a whole number with a unit: `\"30s\"`, `\"10m\"`, \
+         `\"24h\"`.";
     MISPLACED = "tune::config::misplaced", "not available here",
-        "`each` exists only in a block with `for_each`, `count` only in a block with `count`, and a variable's default \
+        "`each` exists only in a block with `for_each`, `count` only in a block with `count`, `probe` only in the \
+         assertions of the check that it stands in, and `check` only in the gates of a rollout. A variable's default \
          as well as a file of variable values consist of plain values without references.";
     MISSING_ATTRIBUTE = "tune::config::missing_attribute", "a required attribute is missing",
         "The block needs an attribute that was not written, or that was set to `null`, which means the same.";
@@ -69,6 +75,13 @@ codes! {
     NO_FILES = "tune::config::no_files", "there is no configuration here",
         "`tune` reads the files whose names end in `.tune.hcl` in one folder, by default the current one. Use \
          `-chdir=FOLDER` to name another.";
+    PROVIDER = "tune::config::provider", "a provider is missing or does not fit",
+        "Resources and data that live in an API need a `provider` block that says where the API is. Without \
+         `provider = …` it is the block without an alias; `provider = NAME.ALIAS` picks another one. Kinds that live \
+         on hosts take none.";
+    ROLLOUT = "tune::config::rollout", "the members of a rollout are not what they must be",
+        "A rollout takes hosts one after another. `members` is a list of hosts, whose order is kept, or a map of hosts, \
+         which is sorted by its keys. No host may be in it twice, and there must be at least one.";
     SENSITIVE_OUTPUT = "tune::config::sensitive_output", "an output would show a secret",
         "The value is made from a variable with `sensitive = true` or with `sensitive(…)`. Outputs are printed and \
          recorded, so the output must say that it is a secret, too.\n\n\
@@ -89,11 +102,14 @@ codes! {
         "The block has no attribute of this name. Check the spelling.";
     UNKNOWN_FUNCTION = "tune::config::unknown_function", "unknown function",
         "There is no function of this name. Check the spelling; the functions are those of Terraform.";
-    UNKNOWN_KIND = "tune::config::unknown_kind", "unknown kind of resource",
-        "The first name of a `resource` block is its kind, and this version of `tune` knows none of this name.";
+    UNKNOWN_KIND = "tune::config::unknown_kind", "unknown kind",
+        "The first name of a `resource` block is its kind, that of a `data` or `probe` block the kind of source that \
+         is asked, and that of a `provider` block the provider. This version of `tune` knows none of this name. Some \
+         sources can be asked in a `probe` only, because they run a command that a person wrote.";
     UNKNOWN_NAME = "tune::config::unknown_name", "a reference to nothing",
         "The reference names something that is declared nowhere in the configuration. References are written `var.x`, \
-         `local.x`, `host.x`, `KIND.x`, `each.key`, `each.value` and `count.index`. A text is written in quotes.";
+         `local.x`, `host.x`, `KIND.x`, `data.KIND.x`, `each.key`, `each.value` and `count.index`; within a check \
+         `probe.KIND.x`, and as a gate of a rollout `check.x`. A text is written in quotes.";
     UNKNOWN_VARIABLE = "tune::config::unknown_variable", "a value for a variable that is not declared",
         "A value was given for a variable, but no `variable` block declares it.";
     VALIDATION = "tune::config::validation", "a variable's value was refused by its own rule",

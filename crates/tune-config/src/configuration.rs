@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use tune_core::path::{AttributePath, PathStep};
-use tune_core::resource::{Host, Resource};
-use tune_core::{Address, Value};
+use tune_core::resource::{Host, Provider, Resource};
+use tune_core::rollout::{Check, Live, Rollout};
+use tune_core::{Address, InstanceKey, Value};
 
 use crate::diagnostic::Diagnostics;
 use crate::place;
@@ -20,8 +21,16 @@ pub struct Configuration {
     pub required_version: Option<String>,
     /// Every host.
     pub hosts: BTreeMap<Address, Host>,
+    /// Every provider; one that needs nothing and has no block is among them when something belongs to it.
+    pub providers: BTreeMap<Address, Provider>,
     /// Every resource.
     pub resources: BTreeMap<Address, Resource>,
+    /// Every check.
+    pub checks: BTreeMap<Address, Check>,
+    /// Every rollout.
+    pub rollouts: BTreeMap<Address, Rollout>,
+    /// Evaluates checks, and what goes last in a rollout, again.
+    pub live: Arc<dyn Live>,
     /// Every output.
     pub outputs: BTreeMap<String, Output>,
     /// The value of every variable, for the digest of what a plan was made from.
@@ -60,7 +69,10 @@ pub struct VariableValue {
 pub(crate) struct Places {
     pub arena: Arc<Arena>,
     pub blocks: BTreeMap<Reference, BlockPlaces>,
-    /// The reference that makes one resource wait for another.
+    /// By check, then by probe.
+    pub probes: BTreeMap<Address, BTreeMap<Address, BlockPlaces>>,
+    /// The reference that makes one resource wait for another, that puts a resource on a host, a host into a rollout,
+    /// or a check into its gates.
     pub edges: BTreeMap<(Address, Address), Span>,
 }
 
@@ -68,9 +80,20 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub(crate) struct BlockPlaces {
     pub header: Span,
+    pub content: ContentPlaces,
+}
+
+/// Where everything in a block was written.
+#[derive(Debug, Default)]
+pub(crate) struct ContentPlaces {
     /// The name and the value of every attribute.
     pub attributes: BTreeMap<Arc<str>, (Span, Root)>,
+    /// The blocks in it, by the attribute that they make up: each with its label and its header.
+    pub blocks: BTreeMap<Arc<str>, Vec<NestedPlaces>>,
 }
+
+/// A block in a block, with its label.
+pub(crate) type NestedPlaces = (Option<Arc<str>>, BlockPlaces);
 
 impl Configuration {
     /// Returns the place of an attribute or of a part of one, such as `settings["vm.swappiness"]`.
@@ -79,25 +102,54 @@ impl Configuration {
     /// attributes. `None` means that the configuration has no such block. A part that fills several lines is
     /// represented by its name.
     pub fn span_of(&self, address: &Address, path: &AttributePath) -> Option<Span> {
-        let block = self.places.block(address)?;
-        let Some((PathStep::Name(name), rest)) = path.0.split_first() else { return Some(block.header) };
-        let Some((name, root)) = block.attributes.get(name.as_str()) else { return Some(block.header) };
+        Some(self.span_within(self.places.block(address)?, &path.0))
+    }
+
+    /// Returns the place of an attribute of a `data` block, as [`Self::span_of`] does for everything else.
+    pub fn data_span(&self, query: &Address, path: &AttributePath) -> Option<Span> {
+        let reference = Reference::Data(query.kind.as_str().into(), query.name.as_str().into());
+        Some(self.span_within(self.places.blocks.get(&reference)?, &path.0))
+    }
+
+    /// Returns the place of an attribute of a probe in a check, as [`Self::span_of`] does for everything else.
+    pub fn probe_span(&self, check: &Address, query: &Address, path: &AttributePath) -> Option<Span> {
+        let probes = self.places.probes.get(check)?;
+        Some(self.span_within(probes.get(query)?, &path.0))
+    }
+
+    fn span_within(&self, block: &BlockPlaces, path: &[PathStep]) -> Span {
+        let Some((PathStep::Name(name), rest)) = path.split_first() else { return block.header };
+        if let Some(blocks) = block.content.blocks.get(name.as_str()) {
+            let (inner, rest) = match rest.split_first() {
+                Some((PathStep::Key(key) | PathStep::Name(key), rest))
+                    if blocks.iter().any(|(label, _)| label.is_some()) =>
+                {
+                    (blocks.iter().find(|(label, _)| label.as_deref() == Some(key.as_str())), rest)
+                }
+                Some((PathStep::Index(position), rest)) => (blocks.get(*position), rest),
+                _ => (blocks.first(), rest),
+            };
+            return inner.map_or(block.header, |(_, inner)| self.span_within(inner, rest));
+        }
+        let Some((name, root)) = block.content.attributes.get(name.as_str()) else { return block.header };
         let place = place::find(&self.places.arena, root.expr, rest);
         let is_short = |span: Span| !self.sources.marked(span).contains('\n');
-        Some(match place.key {
+        match place.key {
             Some(key) if is_short(key.to(place.value)) => key.to(place.value),
             Some(key) => key,
             None if is_short(place.value) => place.value,
             None => *name,
-        })
+        }
     }
 
-    /// Returns the header of the block that declares a host or a resource: `resource "sysctl" "etcd"`.
+    /// Returns the header of the block that declares a host, a resource, a provider, a rollout or a check:
+    /// `resource "sysctl" "etcd"`.
     pub fn block_span(&self, address: &Address) -> Option<Span> {
         self.places.block(address).map(|block| block.header)
     }
 
-    /// Returns the reference, explicit or not, that makes `from` wait for `to`.
+    /// Returns the reference, explicit or not, that makes `from` wait for `to`. Beside resources that wait for each
+    /// other, `from` may be a resource and `to` its host, or `from` a rollout and `to` a member or a gate.
     pub fn edge_span(&self, from: &Address, to: &Address) -> Option<Span> {
         self.places.edges.get(&(from.clone(), to.clone())).copied()
     }
@@ -105,7 +157,13 @@ impl Configuration {
 
 impl Places {
     fn block(&self, address: &Address) -> Option<&BlockPlaces> {
-        self.blocks.get(&Reference::Block(address.kind.as_str().into(), address.name.as_str().into()))
+        let (kind, name) = (address.kind.as_str().into(), address.name.as_str().into());
+        let alias = if let InstanceKey::Name(key) = &address.key { Some(key.as_str().into()) } else { None };
+        let reference = match address.kind.as_str() {
+            "provider" => Reference::Provider(name, alias),
+            _ => Reference::Block(kind, name),
+        };
+        self.blocks.get(&reference)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tune_core::Number;
 use tune_core::path::PathStep;
 
+use crate::diagnostic::{did_you_mean, shown};
 use crate::types::{Field, Type};
 use crate::value::{Data, Entries, Value};
 
@@ -18,7 +19,7 @@ pub(crate) struct Mismatch {
     /// What was wanted and what was found instead, as a phrase; never holds a secret.
     pub reason: String,
     /// What to write instead, where that is clear.
-    pub help: Option<&'static str>,
+    pub help: Option<String>,
 }
 
 /// Returns the value as `wanted`, or every part of it that does not fit. `null` fits everywhere.
@@ -145,7 +146,7 @@ impl Conversion {
         };
         let Some(converted) = converted else {
             let reason = format!("{} is needed, but this is {}", wanted.described(), given(value));
-            let help = if matches!(wanted, Type::Host) { instead_of_host(value) } else { None };
+            let help = if matches!(wanted, Type::Host) { instead_of_host(value).map(str::to_owned) } else { None };
             self.mismatches.push(Mismatch { path: self.path.clone(), reason, help });
             return Value::POISON;
         };
@@ -178,10 +179,21 @@ impl Conversion {
     fn fields(&mut self, entries: &Entries, fields: &BTreeMap<String, Field>) -> Entries {
         let mut converted = Entries::new();
         let mut missing = Vec::new();
+        if self.nulls == Nulls::RefusedWithin {
+            // A kind has a use for every attribute, so one that it does not know is a mistake.
+            for name in entries.keys().filter(|name| !fields.contains_key(name.as_ref())) {
+                self.path.push(PathStep::Key(name.to_string()));
+                let reason = format!("there is no attribute `{}` here", shown(name));
+                let help = did_you_mean(name, fields.keys().map(String::as_str));
+                self.mismatches.push(Mismatch { path: self.path.clone(), reason, help });
+                self.path.pop();
+            }
+        }
         for (name, field) in fields {
             let given = entries.get(name.as_str()).filter(|value| !(field.optional && value.is_null()));
             let value = match given {
                 Some(value) => self.part(PathStep::Key(name.clone()), value, &field.of_type),
+                None if field.optional && field.default.is_null() => Value::NULL,
                 None if field.optional => self.part(PathStep::Key(name.clone()), &field.default, &field.of_type),
                 None => {
                     missing.push(format!("`{name}`"));

@@ -12,8 +12,10 @@ mod code;
 mod configuration;
 mod convert;
 mod diagnostic;
+mod duration;
 mod evaluate;
 mod function;
+mod live;
 mod module;
 mod place;
 mod reference;
@@ -24,6 +26,7 @@ mod types;
 mod value;
 mod variable;
 mod version;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +36,7 @@ pub use configuration::{Configuration, Output, VariableValue};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use function::functions;
 pub use module::{Module, Variable, load};
-pub use resolve::{check, resolve};
+pub use resolve::{Needs, Resolved, check, resolve};
 pub use source::{FileError, FileId, Files, Source, Sources, Span};
 pub use variable::{Argument, Inputs};
+pub use vocabulary::{SourceSchema, Vocabulary};

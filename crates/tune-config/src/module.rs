@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tune_core::schema::KindSchema;
-
 use crate::diagnostic::Diagnostic;
 use crate::source::{Files, Sources, Span};
-use crate::syntax::body::Attribute;
+use crate::syntax::body::{Attribute, ProviderName};
 use crate::syntax::ir::{Arena, Reference, Root};
 use crate::types::Type;
+use crate::vocabulary::Vocabulary;
 
 pub use read::load;
 pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_expression};
@@ -22,7 +21,7 @@ pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_exp
 /// A configuration that was read.
 pub struct Module<'a> {
     pub(crate) files: &'a dyn Files,
-    pub(crate) kinds: BTreeMap<&'a str, &'a KindSchema>,
+    pub(crate) vocabulary: Vocabulary<'a>,
     pub(crate) sources: Sources,
     pub(crate) arena: Arc<Arena>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -34,8 +33,10 @@ pub struct Module<'a> {
     pub(crate) variables: BTreeMap<Arc<str>, VariableBlock>,
     pub(crate) locals: BTreeMap<Arc<str>, Attribute>,
     pub(crate) outputs: BTreeMap<Arc<str>, OutputBlock>,
-    /// Hosts and resources, by `Reference::Block`.
+    /// Hosts and resources, by `Reference::Block`; data and providers, by what they are called.
     pub(crate) blocks: BTreeMap<Reference, InstanceBlock>,
+    pub(crate) checks: BTreeMap<Arc<str>, CheckBlock>,
+    pub(crate) rollouts: BTreeMap<Arc<str>, RolloutBlock>,
     /// Files of variable values in the folder, in the order in which later ones win.
     pub(crate) assignments: Vec<Assignments>,
 }
@@ -78,15 +79,66 @@ pub(crate) struct OutputBlock {
     pub sensitive: bool,
 }
 
-/// A `host` or a `resource` block, of which there may be many instances.
+/// A `host`, `resource` or `data` block, of which there may be many instances, or a `provider` block.
 pub(crate) struct InstanceBlock {
     pub header: Span,
     pub repetition: Repetition,
-    /// Attributes of the host or of the resource's kind; those that exist nowhere are left out.
-    pub attributes: BTreeMap<Arc<str>, Attribute>,
+    pub content: Content,
+    pub provider: Option<ProviderName>,
     pub depends_on: Option<Attribute>,
     pub prevent_revert: Option<Attribute>,
     pub accept: Option<Attribute>,
+}
+
+/// What is written in a block beside the attributes that every block of its sort takes. What exists nowhere is left
+/// out.
+#[derive(Default)]
+pub(crate) struct Content {
+    pub attributes: BTreeMap<Arc<str>, Attribute>,
+    /// Blocks in the block, by the attribute that they make up, in the order of the file.
+    pub blocks: BTreeMap<Arc<str>, Vec<NestedBlock>>,
+}
+
+/// `disk "scsi0" { … }` in a resource.
+pub(crate) struct NestedBlock {
+    pub header: Span,
+    pub label: Option<(Arc<str>, Span)>,
+    pub content: Content,
+}
+
+/// A `check` block.
+pub(crate) struct CheckBlock {
+    pub header: Span,
+    pub probes: Vec<ProbeBlock>,
+    pub assertions: Vec<Validation>,
+}
+
+/// A `probe` block in a check.
+pub(crate) struct ProbeBlock {
+    pub header: Span,
+    pub kind: Arc<str>,
+    pub name: Arc<str>,
+    pub content: Content,
+    pub provider: Option<ProviderName>,
+}
+
+/// A `rollout` block.
+pub(crate) struct RolloutBlock {
+    pub header: Span,
+    pub attributes: BTreeMap<Arc<str>, Attribute>,
+}
+
+/// Where an expression stands, which decides what it may refer to.
+#[derive(Clone, Copy)]
+pub(crate) enum Context<'m> {
+    /// Anywhere else.
+    Plain,
+    /// In a block with this way of being repeated.
+    Instance(Repetition),
+    /// In an assertion of this check.
+    Assertion(&'m CheckBlock),
+    /// The gates of a rollout.
+    Gates,
 }
 
 /// How many instances a block has.
@@ -118,18 +170,28 @@ impl Module<'_> {
     }
 
     /// Returns every expression, with the block it stands in.
-    pub(crate) fn roots(&self) -> Vec<(Root, Option<&InstanceBlock>)> {
+    pub(crate) fn roots(&self) -> Vec<(Root, Context<'_>)> {
         let mut roots = Vec::new();
         for variable in self.variables.values() {
             for validation in &variable.validations {
-                roots.extend([(validation.condition, None), (validation.error_message, None)]);
+                roots.extend(validation.roots().map(|root| (root, Context::Plain)));
             }
         }
-        roots.extend(self.locals.values().map(|local| (local.value, None)));
-        roots.extend(self.outputs.values().map(|output| (output.value, None)));
+        roots.extend(self.locals.values().map(|local| (local.value, Context::Plain)));
+        roots.extend(self.outputs.values().map(|output| (output.value, Context::Plain)));
         for block in self.blocks.values() {
-            roots.extend(block.repetition.root().map(|root| (root, None)));
-            roots.extend(block.body().map(|root| (root, Some(block))));
+            roots.extend(block.repetition.root().map(|root| (root, Context::Plain)));
+            roots.extend(block.body().into_iter().map(|root| (root, Context::Instance(block.repetition))));
+        }
+        for check in self.checks.values() {
+            let probes = check.probes.iter().flat_map(|probe| probe.content.roots());
+            roots.extend(probes.map(|root| (root, Context::Plain)));
+            let assertions = check.assertions.iter().flat_map(Validation::roots);
+            roots.extend(assertions.map(|root| (root, Context::Assertion(check))));
+        }
+        for (name, attribute) in self.rollouts.values().flat_map(|rollout| &rollout.attributes) {
+            let context = if name.as_ref() == "gates" { Context::Gates } else { Context::Plain };
+            roots.push((attribute.value, context));
         }
         roots
     }
@@ -137,9 +199,28 @@ impl Module<'_> {
 
 impl InstanceBlock {
     /// Returns every expression that is evaluated once for each instance.
-    pub(crate) fn body(&self) -> impl Iterator<Item = Root> {
+    pub(crate) fn body(&self) -> Vec<Root> {
         let extra = [self.depends_on, self.prevent_revert, self.accept];
-        self.attributes.values().copied().chain(extra.into_iter().flatten()).map(|attribute| attribute.value)
+        let mut roots = self.content.roots();
+        roots.extend(extra.into_iter().flatten().map(|attribute| attribute.value));
+        roots
+    }
+}
+
+impl Content {
+    /// Returns every expression, in all depth.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let mut roots: Vec<Root> = self.attributes.values().map(|attribute| attribute.value).collect();
+        for block in self.blocks.values().flatten() {
+            roots.extend(block.content.roots());
+        }
+        roots
+    }
+}
+
+impl Validation {
+    fn roots(&self) -> impl Iterator<Item = Root> {
+        [self.condition, self.error_message].into_iter()
     }
 }
 

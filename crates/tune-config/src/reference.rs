@@ -1,10 +1,11 @@
 //! What refers to what: references to nothing, the order of evaluation, and circles.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
-use crate::module::{Module, Repetition};
+use crate::module::{Context, Module, Repetition};
 use crate::source::Span;
 use crate::syntax::ir::{Reference, Root};
 
@@ -20,27 +21,19 @@ pub(crate) struct Order {
 /// Returns every reference to something that is not declared, or not available where it stands.
 pub(crate) fn unknown_names(module: &Module<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    for (root, block) in module.roots() {
-        let repetition = block.map(|block| block.repetition);
+    for (root, context) in module.roots() {
         for (reference, span) in module.arena.references(root) {
-            diagnostics.extend(unknown_name(module, reference, span, repetition));
+            diagnostics.extend(unknown_name(module, reference, span, context));
         }
     }
     diagnostics
 }
 
-fn unknown_name(
-    module: &Module<'_>,
-    reference: &Reference,
-    span: Span,
-    repetition: Option<Repetition>,
-) -> Option<Diagnostic> {
+fn unknown_name(module: &Module<'_>, reference: &Reference, span: Span, context: Context<'_>) -> Option<Diagnostic> {
+    let repetition = if let Context::Instance(repetition) = context { Some(repetition) } else { None };
     // What is declared nowhere may be declared in the file that could not be read.
     let declared = |is_declared: bool| is_declared || module.broken;
-    let nothing = |what: &str, name: &str, help: Option<String>| {
-        let message = format!("there is no {what} `{}`", shown(name));
-        Some(Diagnostic::error(code::UNKNOWN_NAME, span, message, "declared nowhere").maybe_help(help))
-    };
+    let nothing = |what: &str, name: &str, help: Option<String>| Some(nothing(span, what, name, help));
     match reference {
         Reference::Variable(name) if !declared(module.variables.contains_key(name)) => {
             nothing("variable", name, did_you_mean(name, module.variables.keys().map(AsRef::as_ref)))
@@ -48,28 +41,28 @@ fn unknown_name(
         Reference::Local(name) if !declared(module.locals.contains_key(name)) => {
             nothing("local value", name, did_you_mean(name, module.locals.keys().map(AsRef::as_ref)))
         }
-        Reference::Block(kind, name) if !module.blocks.contains_key(reference) => {
-            let is_kind = kind.as_ref() == "host" || module.kinds.contains_key(kind.as_ref());
-            if is_kind && module.broken {
+        Reference::Block(kind, name) if matches!(kind.as_ref(), "check" | "rollout") => {
+            without_value(module, (kind, name), span, context)
+        }
+        Reference::Data(kind, name) if !module.blocks.contains_key(reference) => {
+            if module.broken {
                 return None;
             }
-            if !is_kind {
-                let message = format!("`{}` stands for nothing", shown(&format!("{kind}.{name}")));
-                let roots = ["var", "local", "host", "each", "count"].into_iter().chain(module.kinds.keys().copied());
-                let help = did_you_mean(kind, roots).unwrap_or_else(|| {
-                    "put it in quotes if it is a text; references start with `var`, `local`, `host`, `each`, `count` \
-                     or the kind of a resource"
-                        .to_owned()
-                });
-                let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, message, "not a reference");
-                return Some(diagnostic.help(help));
+            if module.vocabulary.source(kind).is_none() {
+                let message = format!("unknown source `{}`", shown(kind));
+                let help = did_you_mean(kind, module.vocabulary.source_names());
+                let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, message, "there is no such source");
+                return Some(diagnostic.maybe_help(help));
             }
             let names = module.blocks.keys().filter_map(|block| match block {
-                Reference::Block(of, name) if of == kind => Some(name.as_ref()),
+                Reference::Data(of, name) if of == kind => Some(name.as_ref()),
                 _ => None,
             });
-            let what = if kind.as_ref() == "host" { "host".to_owned() } else { format!("resource of kind `{kind}`") };
-            nothing(&what, name, did_you_mean(name, names))
+            nothing(&format!("data of `{kind}`"), name, did_you_mean(name, names))
+        }
+        Reference::Probe(kind, name) => unknown_probe((kind, name), span, context),
+        Reference::Block(kind, name) if !module.blocks.contains_key(reference) => {
+            unknown_block(module, (kind, name), span)
         }
         Reference::EachKey | Reference::EachValue
             if !matches!(repetition, Some(Repetition::ForEach(_) | Repetition::Unclear)) =>
@@ -91,6 +84,78 @@ fn unknown_name(
     }
 }
 
+fn nothing(span: Span, what: &str, name: &str, help: Option<String>) -> Diagnostic {
+    let message = format!("there is no {what} `{}`", shown(name));
+    Diagnostic::error(code::UNKNOWN_NAME, span, message, "declared nowhere").maybe_help(help)
+}
+
+/// Says what is wrong with a reference to a block that has no value.
+fn without_value(
+    module: &Module<'_>,
+    (kind, name): (&Arc<str>, &Arc<str>),
+    span: Span,
+    context: Context<'_>,
+) -> Option<Diagnostic> {
+    let (is_declared, names): (bool, Vec<&str>) = match kind.as_ref() {
+        "check" => (module.checks.contains_key(name), module.checks.keys().map(AsRef::as_ref).collect()),
+        _ => (module.rollouts.contains_key(name), module.rollouts.keys().map(AsRef::as_ref).collect()),
+    };
+    if !is_declared {
+        return (!module.broken).then(|| nothing(span, kind, name, did_you_mean(name, names)));
+    }
+    if matches!(context, Context::Gates) && kind.as_ref() == "check" {
+        return None;
+    }
+    let message = format!("a {kind} has no value");
+    let help = match kind.as_ref() {
+        "check" => "name it in `gates` of a `rollout`",
+        _ => "remove the reference",
+    };
+    Some(Diagnostic::error(code::MISPLACED, span, message, "not available here").help(help))
+}
+
+fn unknown_probe((kind, name): (&Arc<str>, &Arc<str>), span: Span, context: Context<'_>) -> Option<Diagnostic> {
+    let Context::Assertion(check) = context else {
+        let message = "`probe` is used outside of the assertions of a check";
+        let help = "use `data` for what is read while planning";
+        return Some(Diagnostic::error(code::MISPLACED, span, message, "not available here").help(help));
+    };
+    if check.probes.iter().any(|probe| probe.kind == *kind && probe.name == *name) {
+        return None;
+    }
+    let known: Vec<String> = check.probes.iter().map(|probe| format!("probe.{}.{}", probe.kind, probe.name)).collect();
+    let written = format!("probe.{kind}.{name}");
+    let message = format!("the check has no probe `{}`", shown(&format!("{kind}.{name}")));
+    let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, message, "declared nowhere in this check");
+    Some(diagnostic.maybe_help(did_you_mean(&written, known.iter().map(String::as_str))))
+}
+
+/// Says what is wrong with a reference to a host or a resource that is not declared.
+fn unknown_block(module: &Module<'_>, (kind, name): (&Arc<str>, &Arc<str>), span: Span) -> Option<Diagnostic> {
+    let is_kind = kind.as_ref() == "host" || module.vocabulary.kind(kind).is_some();
+    if is_kind && module.broken {
+        return None;
+    }
+    if !is_kind {
+        let message = format!("`{}` stands for nothing", shown(&format!("{kind}.{name}")));
+        let roots = ["var", "local", "host", "data", "each", "count"].into_iter();
+        let roots = roots.chain(module.vocabulary.kind_names());
+        let help = did_you_mean(kind, roots).unwrap_or_else(|| {
+            "put it in quotes if it is a text; references start with `var`, `local`, `host`, `data`, `each`, \
+             `count` or the kind of a resource"
+                .to_owned()
+        });
+        let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, message, "not a reference");
+        return Some(diagnostic.help(help));
+    }
+    let names = module.blocks.keys().filter_map(|block| match block {
+        Reference::Block(of, name) if of == kind => Some(name.as_ref()),
+        _ => None,
+    });
+    let what = if kind.as_ref() == "host" { "host".to_owned() } else { format!("resource of kind `{kind}`") };
+    Some(nothing(span, &what, name, did_you_mean(name, names)))
+}
+
 /// Returns an order of evaluation, and every circle with all its references.
 pub(crate) fn order(module: &Module<'_>) -> Order {
     let graph = Graph::of(module);
@@ -103,6 +168,19 @@ pub(crate) fn order(module: &Module<'_>) -> Order {
         order.sorted.extend(component.into_iter().map(|node| graph.nodes[node].clone()));
     }
     order
+}
+
+/// Returns the provider that answers a `data` block, with the place that says so. A resource does not wait for its
+/// provider: nothing of it goes into a value.
+fn provider_of(module: &Module<'_>, node: &Reference) -> Option<(Reference, Span)> {
+    let Reference::Data(kind, _) = node else { return None };
+    let block = module.blocks.get(node)?;
+    let default = module.vocabulary.source(kind)?.schema.provider?;
+    let (name, alias, span) = match &block.provider {
+        Some(named) => (named.name.clone(), named.alias.clone(), named.span),
+        None => (default.into(), None, block.header),
+    };
+    Some((Reference::Provider(name, alias), span))
 }
 
 struct Graph {
@@ -119,15 +197,22 @@ impl Graph {
             (reference.clone(), roots)
         });
         let (nodes, roots): (Vec<Reference>, Vec<Vec<Root>>) = locals.chain(blocks).unzip();
+        let provider_of = |node: &Reference| provider_of(module, node);
         let numbers: HashMap<&Reference, usize> = nodes.iter().enumerate().map(|(at, node)| (node, at)).collect();
-        let edges = roots
+        let edges = nodes
             .iter()
-            .map(|roots| {
+            .zip(&roots)
+            .map(|(node, roots)| {
                 let mut edges = BTreeMap::new();
                 for (reference, span) in roots.iter().flat_map(|root| module.arena.references(*root)) {
                     if let Some(to) = numbers.get(reference) {
                         edges.entry(*to).or_insert(span);
                     }
+                }
+                if let Some((provider, span)) = provider_of(node)
+                    && let Some(to) = numbers.get(&provider)
+                {
+                    edges.entry(*to).or_insert(span);
                 }
                 edges.into_iter().collect()
             })

@@ -2,37 +2,63 @@
 //! refers to.
 
 mod block;
+mod content;
+mod data;
 mod host;
 mod instance;
 mod output;
+mod provider;
 mod resource;
+mod rolling;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tune_core::Address;
+use tune_core::reading::Unreadable;
+use tune_core::rollout::Query;
+use tune_core::{Address, Value as CoreValue};
+
+pub use data::Needs;
 
 use crate::code;
-use crate::configuration::{BlockPlaces, Configuration, Places, VariableValue};
+use crate::configuration::{BlockPlaces, Configuration, ContentPlaces, Places, VariableValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
-use crate::module::Module;
+use crate::live::Evaluations;
+use crate::module::{Content, Module};
 use crate::reference;
 use crate::source::{FileError, Files, Span};
 use crate::syntax::ir::{Reference, Root};
 use crate::value::Value;
 use crate::variable::{GivenValues, Inputs};
 
-/// Returns what the configuration asks for, or every mistake in it. A variable without a value is a mistake.
-pub fn resolve(module: &Module<'_>, inputs: &Inputs) -> Result<Configuration, Diagnostics> {
-    Resolution::run(module, inputs, Missing::Refused)
+/// How far [`resolve`] came.
+#[derive(Debug)]
+pub enum Resolved {
+    /// Something must be read before it can go on.
+    Needs(Needs),
+    /// Everything has a value.
+    Ready(Box<Configuration>),
 }
 
-/// Does what [`resolve`] does for as far as that is possible without values for all variables. Hosts and resources that
-/// depend on a missing value are checked, and left out of the answer.
+/// What was read, by the address of the question; why not, where it could not be.
+type Answers = BTreeMap<Address, Result<CoreValue, Unreadable>>;
+
+/// Returns what the configuration asks for, or every mistake in it. A variable without a value is a mistake.
+///
+/// `answers` holds what was read for `data` blocks so far. As long as one that could be read is missing, the answer is
+/// [`Resolved::Needs`]: it names all that can be read next, and the caller comes again with the answers to these beside
+/// the ones from before. A question that could not be answered is a mistake of its block.
+pub fn resolve(module: &Module<'_>, inputs: &Inputs, answers: &Answers) -> Result<Resolved, Diagnostics> {
+    let (configuration, needs) = Resolution::run(module, inputs, Missing::Refused, Some(answers))?;
+    Ok(needs.map_or_else(|| Resolved::Ready(Box::new(configuration)), Resolved::Needs))
+}
+
+/// Does what [`resolve`] does for as far as that is possible without values for all variables and without reading
+/// anything. What depends on a missing value is checked, and left out of the answer.
 pub fn check(module: &Module<'_>, inputs: &Inputs) -> Result<Configuration, Diagnostics> {
-    Resolution::run(module, inputs, Missing::Unknown)
+    Resolution::run(module, inputs, Missing::Unknown, None).map(|(configuration, _)| configuration)
 }
 
 /// What a variable without a value is.
@@ -42,14 +68,29 @@ enum Missing {
     Unknown,
 }
 
-/// Resource instances that something depends on, with the reference that says so.
-type Dependencies = BTreeMap<Address, Span>;
+/// What something depends on.
+#[derive(Debug, Clone, Default)]
+struct Dependencies {
+    /// Resource instances, with the reference that says so.
+    resources: BTreeMap<Address, Span>,
+    /// Instances of `data` blocks.
+    data: BTreeSet<Address>,
+}
 
 struct Resolution<'a> {
     module: &'a Module<'a>,
     /// Notes which files are read.
     files: Reading<'a>,
     names: HashMap<Reference, Value>,
+    /// Local values and blocks, each after all it refers to.
+    sorted: Vec<Reference>,
+    /// What was read; `None` while a configuration is only checked.
+    answers: Option<&'a Answers>,
+    /// Every question of which all is known.
+    queries: BTreeMap<Address, Query>,
+    /// Those of them that have no answer.
+    unanswered: BTreeSet<Address>,
+    live: Evaluations,
     /// What local values and blocks depend on in turn; those that depend on nothing are left out.
     dependencies: HashMap<Reference, Arc<Dependencies>>,
     diagnostics: Vec<Diagnostic>,
@@ -65,14 +106,23 @@ struct Surroundings<'v> {
 }
 
 impl<'a> Resolution<'a> {
-    fn run(module: &'a Module<'a>, inputs: &Inputs, missing: Missing) -> Result<Configuration, Diagnostics> {
+    fn run(
+        module: &'a Module<'a>,
+        inputs: &Inputs,
+        missing: Missing,
+        answers: Option<&'a Answers>,
+    ) -> Result<(Configuration, Option<Needs>), Diagnostics> {
         let mut sources = module.sources.clone();
         let mut digests = module.digests.clone();
         let given = GivenValues::collect(module, inputs, &mut sources, &mut digests);
         let configuration = Configuration {
             required_version: module.required_version.clone(),
             hosts: BTreeMap::new(),
+            providers: BTreeMap::new(),
             resources: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            live: Arc::new(Evaluations::default()),
             outputs: BTreeMap::new(),
             variables: BTreeMap::new(),
             files: digests,
@@ -84,6 +134,11 @@ impl<'a> Resolution<'a> {
             module,
             files: Reading { files: module.files, read: std::cell::RefCell::default() },
             names: HashMap::new(),
+            sorted: Vec::new(),
+            answers,
+            queries: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            live: Evaluations::default(),
             dependencies: HashMap::new(),
             diagnostics: module.diagnostics.clone(),
             budget: Budget::default(),
@@ -94,17 +149,25 @@ impl<'a> Resolution<'a> {
         let order = reference::order(module);
         resolution.diagnostics.extend(order.cycles);
         resolution.names.extend(order.cyclic.into_iter().map(|reference| (reference, Value::POISON)));
-        for reference in order.sorted {
+        resolution.sorted = order.sorted;
+        for at in 0..resolution.sorted.len() {
+            let reference = resolution.sorted[at].clone();
             resolution.node(&reference);
         }
         resolution.validations();
         resolution.outputs();
+        resolution.checks();
+        resolution.rollouts();
         resolution.finish()
     }
 
-    fn finish(self) -> Result<Configuration, Diagnostics> {
+    fn finish(self) -> Result<(Configuration, Option<Needs>), Diagnostics> {
+        let needs = self.needs();
         let mut configuration = self.configuration;
-        configuration.files.extend(self.files.read.into_inner());
+        let read = self.files.read.into_inner();
+        let digests = read.iter().map(|(name, text)| (name.clone(), crate::module::hexadecimal_digest(text)));
+        configuration.files.extend(digests);
+        configuration.live = Arc::new(Evaluations { arena: self.module.arena.clone(), files: read, ..self.live });
         let sources = configuration.sources.clone();
         // An expression that is evaluated for every instance of a block is still one mistake.
         let mut diagnostics = self.diagnostics;
@@ -117,7 +180,7 @@ impl<'a> Resolution<'a> {
             return Err(diagnostics);
         }
         configuration.warnings = diagnostics;
-        Ok(configuration)
+        Ok((configuration, needs))
     }
 
     fn variables(&mut self, given: &GivenValues, missing: Missing) {
@@ -167,7 +230,7 @@ impl<'a> Resolution<'a> {
     }
 
     fn depend(&mut self, reference: &Reference, dependencies: Dependencies) {
-        if !dependencies.is_empty() {
+        if !dependencies.resources.is_empty() || !dependencies.data.is_empty() {
             self.dependencies.insert(reference.clone(), Arc::new(dependencies));
         }
     }
@@ -179,14 +242,14 @@ impl<'a> Resolution<'a> {
             Evaluator::new(&self.module.arena, &self.files, scope, &mut self.budget, &mut self.diagnostics);
         let value = evaluator.evaluate(root.expr);
         let uses = std::mem::take(&mut evaluator.uses);
-        let mut dependencies = Dependencies::new();
+        let mut dependencies = Dependencies::default();
         for ((reference, picked), span) in uses {
             self.add_dependencies(&reference, picked.as_deref(), span, &mut dependencies);
         }
         (value, dependencies)
     }
 
-    /// Adds the resources that a reference means, and those that what it means was made from.
+    /// Adds the resources and the data that a reference means, and those that what it means was made from.
     fn add_dependencies(
         &self,
         reference: &Reference,
@@ -195,13 +258,36 @@ impl<'a> Resolution<'a> {
         dependencies: &mut Dependencies,
     ) {
         if let Some(indirect) = self.dependencies.get(reference) {
-            for address in indirect.keys() {
-                dependencies.entry(address.clone()).or_insert(span);
+            for address in indirect.resources.keys() {
+                dependencies.resources.entry(address.clone()).or_insert(span);
             }
+            // Of a `data` block only what was picked counts, and what it was made from.
+            let own = |address: &Address| match reference {
+                Reference::Data(kind, name) => address.kind == **kind && address.name == **name,
+                _ => false,
+            };
+            dependencies.data.extend(indirect.data.iter().filter(|address| !own(address)).cloned());
         }
-        for address in self.instances(reference, picked) {
-            dependencies.entry(address).or_insert(span);
+        match reference {
+            Reference::Block(kind, name) => {
+                for address in Self::instances(&self.configuration.resources, (kind, name), picked) {
+                    dependencies.resources.entry(address).or_insert(span);
+                }
+            }
+            Reference::Data(kind, name) => {
+                dependencies.data.extend(Self::instances(&self.queries, (kind, name), picked));
+            }
+            _ => {}
         }
+    }
+}
+
+impl Dependencies {
+    fn merge(&mut self, other: Self) {
+        for (address, span) in other.resources {
+            self.resources.entry(address).or_insert(span);
+        }
+        self.data.extend(other.data);
     }
 }
 
@@ -218,8 +304,7 @@ impl Files for Reading<'_> {
 
     fn read(&self, path: &str) -> Result<String, FileError> {
         let text = self.files.read(path)?;
-        let digest = crate::module::hexadecimal_digest(&text);
-        self.read.borrow_mut().insert(path.to_owned(), digest);
+        self.read.borrow_mut().insert(path.to_owned(), text.clone());
         Ok(text)
     }
 
@@ -236,11 +321,41 @@ impl Files for Reading<'_> {
 }
 
 fn places(module: &Module<'_>) -> Places {
-    let blocks = module.blocks.iter().map(|(reference, block)| {
-        let attributes = block.attributes.iter().map(|(name, it)| (name.clone(), (it.name, it.value)));
+    let mut blocks: BTreeMap<Reference, BlockPlaces> = BTreeMap::new();
+    for (reference, block) in &module.blocks {
+        let mut content = content_places(&block.content);
         let extra = [("depends_on", block.depends_on), ("lifecycle", block.prevent_revert.or(block.accept))];
         let extra = extra.into_iter().filter_map(|(name, it)| it.map(|it| (Arc::from(name), (it.name, it.value))));
-        (reference.clone(), BlockPlaces { header: block.header, attributes: attributes.chain(extra).collect() })
+        content.attributes.extend(extra);
+        blocks.insert(reference.clone(), BlockPlaces { header: block.header, content });
+    }
+    for (name, rollout) in &module.rollouts {
+        let attributes = rollout.attributes.iter().map(|(name, it)| (name.clone(), (it.name, it.value))).collect();
+        let content = ContentPlaces { attributes, ..ContentPlaces::default() };
+        blocks
+            .insert(Reference::Block("rollout".into(), name.clone()), BlockPlaces { header: rollout.header, content });
+    }
+    let mut probes = BTreeMap::new();
+    for (name, check) in &module.checks {
+        let content = ContentPlaces::default();
+        blocks.insert(Reference::Block("check".into(), name.clone()), BlockPlaces { header: check.header, content });
+        let places = check.probes.iter().map(|probe| {
+            let places = BlockPlaces { header: probe.header, content: content_places(&probe.content) };
+            (Address::new(&probe.kind, &probe.name), places)
+        });
+        probes.insert(Address::new("check", name), places.collect());
+    }
+    Places { arena: module.arena.clone(), blocks, probes, edges: BTreeMap::new() }
+}
+
+fn content_places(content: &Content) -> ContentPlaces {
+    let attributes = content.attributes.iter().map(|(name, it)| (name.clone(), (it.name, it.value))).collect();
+    let blocks = content.blocks.iter().map(|(name, blocks)| {
+        let places = blocks.iter().map(|block| {
+            let label = block.label.as_ref().map(|(label, _)| label.clone());
+            (label, BlockPlaces { header: block.header, content: content_places(&block.content) })
+        });
+        (name.clone(), places.collect())
     });
-    Places { arena: module.arena.clone(), blocks: blocks.collect(), edges: BTreeMap::new() }
+    ContentPlaces { attributes, blocks: blocks.collect() }
 }

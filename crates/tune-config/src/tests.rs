@@ -11,10 +11,11 @@ mod variables;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use tune_core::schema::{HostReference, KindSchema};
+use tune_core::schema::{Attribute, HostReference, KindSchema, Type};
+use tune_core::source::Use;
 use tune_core::value::Scalar;
 
-use crate::{Configuration, Diagnostics, Inputs, load, resolve};
+use crate::{Configuration, Diagnostics, Inputs, Resolved, SourceSchema, Vocabulary, load, resolve};
 
 /// A kind as providers have them.
 #[derive(JsonSchema)]
@@ -38,14 +39,148 @@ fn kind() -> KindSchema {
     KindSchema::of::<Sysctl>("sysctl")
 }
 
+/// A kind behind an API.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Vm {
+    number: u32,
+    guest: Option<HostReference>,
+    /// Blocks by name.
+    #[schemars(extend("x-tune-block" = true))]
+    disk: Option<BTreeMap<String, String>>,
+    /// Blocks without a name.
+    #[schemars(extend("x-tune-block" = true))]
+    tag: Option<Vec<String>>,
+    /// One block.
+    #[schemars(extend("x-tune-block" = true))]
+    agent: Option<String>,
+    limits: Option<String>,
+}
+
+/// Where the API is.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Cloud {
+    endpoint: String,
+    #[schemars(extend("x-tune-secret" = true))]
+    token: Option<String>,
+    node_hosts: Option<BTreeMap<String, HostReference>>,
+}
+
+#[derive(JsonSchema)]
+struct Bare {}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Etcd {
+    hosts: Vec<HostReference>,
+    port: Option<u32>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct EtcdAnswer {
+    leader: Option<String>,
+    voters: u32,
+    healthy_voters: u32,
+    members: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Ssh {
+    host: HostReference,
+    command: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct SshAnswer {
+    output: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Nodes {
+    pool: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct NodesAnswer {
+    names: Vec<String>,
+}
+
+/// Everything that the configurations here may name.
+struct Words {
+    kinds: Vec<KindSchema>,
+    providers: Vec<KindSchema>,
+    sources: Vec<(KindSchema, KindSchema, Use)>,
+}
+
+impl Words {
+    fn new() -> Self {
+        let attribute = |of_type: Type| Attribute {
+            of_type,
+            required: false,
+            doc: String::new(),
+            is_block: false,
+            is_secret: false,
+        };
+        let object = |fields: &[(&str, Type)]| {
+            Type::Object(fields.iter().map(|(name, of)| ((*name).to_owned(), attribute(of.clone()))).collect())
+        };
+        let mut vm = KindSchema { provider: Some("cloud"), ..KindSchema::of::<Vm>("vm") };
+        let limit = object(&[("read", Type::Integer), ("write", Type::Integer)]);
+        let Type::Object(mut disk) = object(&[("cache", Type::String), ("limit", limit.clone())]) else {
+            unreachable!("an object was made")
+        };
+        disk.get_mut("limit").expect("it was put in").is_block = true;
+        let mut set = |name: &str, of_type: Type| vm.attributes.get_mut(name).expect("it exists").of_type = of_type;
+        set("disk", Type::Map(Box::new(Type::Object(disk))));
+        set("tag", Type::List(Box::new(object(&[("name", Type::String)]))));
+        set("agent", object(&[("on", Type::Bool)]));
+        set("limits", limit);
+        let source = |schema: KindSchema, answer: KindSchema, usable| (schema, answer, usable);
+        Self {
+            kinds: vec![kind(), vm],
+            providers: vec![KindSchema::of::<Cloud>("cloud"), KindSchema::of::<Bare>("bare")],
+            sources: vec![
+                source(KindSchema::of::<Etcd>("etcd"), KindSchema::of::<EtcdAnswer>("etcd"), Use::Anywhere),
+                source(KindSchema::of::<Ssh>("ssh"), KindSchema::of::<SshAnswer>("ssh"), Use::Probe),
+                source(
+                    KindSchema { provider: Some("cloud"), ..KindSchema::of::<Nodes>("nodes") },
+                    KindSchema::of::<NodesAnswer>("nodes"),
+                    Use::Anywhere,
+                ),
+            ],
+        }
+    }
+
+    fn vocabulary(&self) -> Vocabulary<'_> {
+        Vocabulary {
+            kinds: self.kinds.iter().collect(),
+            providers: self.providers.iter().collect(),
+            sources: self
+                .sources
+                .iter()
+                .map(|(schema, answer, usable)| SourceSchema { schema, answer, usable: *usable })
+                .collect(),
+        }
+    }
+}
+
 fn folder(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
 /// Resolves several files with inputs.
 pub(crate) fn resolve_files(files: &[(&str, &str)], inputs: &Inputs) -> Result<Configuration, Diagnostics> {
-    let (files, kind) = (folder(files), kind());
-    resolve(&load(&files, &[&kind], "0.1.0"), inputs)
+    let (files, words) = (folder(files), Words::new());
+    match resolve(&load(&files, &words.vocabulary(), "0.1.0"), inputs, &BTreeMap::new())? {
+        Resolved::Ready(configuration) => Ok(*configuration),
+        Resolved::Needs(needs) => panic!("nothing here is to be read: {needs:?}"),
+    }
 }
 
 /// Resolves one file.

@@ -42,6 +42,16 @@ impl Type {
         Self::Map(Box::new(of))
     }
 
+    /// Returns the type of an object that has these attributes.
+    pub(crate) fn object_of(attributes: &BTreeMap<String, tune_core::schema::Attribute>) -> Self {
+        let field = |attribute: &tune_core::schema::Attribute| Field {
+            of_type: Self::from(&attribute.of_type),
+            optional: !attribute.required,
+            default: Value::NULL,
+        };
+        Self::Object(attributes.iter().map(|(name, attribute)| (name.clone(), field(attribute))).collect())
+    }
+
     /// Returns whether a text given on the command line is the value itself, and not an expression for it.
     pub(crate) fn takes_text(&self) -> bool {
         matches!(self, Self::Any | Self::Bool | Self::Number | Self::String)
@@ -80,15 +90,7 @@ impl From<&tune_core::schema::Type> for Type {
             Schema::Host => Self::Host,
             Schema::List(of) => Self::list(Self::from(of.as_ref())),
             Schema::Map(of) => Self::map(Self::from(of.as_ref())),
-            Schema::Object(attributes) => Self::Object(
-                attributes
-                    .iter()
-                    .map(|(name, attribute)| {
-                        let of_type = Self::from(&attribute.of_type);
-                        (name.clone(), Field { of_type, optional: !attribute.required, default: Value::NULL })
-                    })
-                    .collect(),
-            ),
+            Schema::Object(attributes) => Self::object_of(attributes),
         }
     }
 }

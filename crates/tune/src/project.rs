@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use tune_config::{Argument, Configuration, Files, Inputs, Module, Variable};
+use tune_config::{Argument, Configuration, Files, Inputs, Module, Resolved, Variable, Vocabulary};
 use tune_core::contract::Kinds;
 use tune_core::resource::Transport;
 use tune_core::schema::KindSchema;
@@ -58,7 +58,8 @@ pub(crate) fn load(global: &Global, variables: &VariableOptions, need: Need) -> 
     let is_configuration = |name: &String| name.ends_with(".tune.hcl");
     let is_gone = need == Need::Record && folder.list().is_ok_and(|names| !names.iter().any(is_configuration));
     let files: &dyn Files = if is_gone { &empty } else { &folder };
-    let module = tune_config::load(files, &schemas, env!("CARGO_PKG_VERSION"));
+    let vocabulary = Vocabulary { kinds: schemas, ..Vocabulary::default() };
+    let module = tune_config::load(files, &vocabulary, env!("CARGO_PKG_VERSION"));
     let mut inputs = inputs(variables)?;
     let configuration = if need == Need::Check {
         tune_config::check(&module, &inputs)?
@@ -66,7 +67,13 @@ pub(crate) fn load(global: &Global, variables: &VariableOptions, need: Need) -> 
         if !module.has_errors() {
             ask_for_missing(&module, &mut inputs, variables.input)?;
         }
-        tune_config::resolve(&module, &inputs)?
+        match tune_config::resolve(&module, &inputs, &BTreeMap::new())? {
+            Resolved::Ready(configuration) => *configuration,
+            Resolved::Needs(needs) => {
+                let names: Vec<String> = needs.queries.iter().map(|query| format!("`data.{}`", query.address)).collect();
+                return Err(Failure::new(Notice::error(format!("{} cannot be read", names.join(", ")))));
+            }
+        }
     };
     drop(module);
     let configuration = rooted(configuration, &folder);

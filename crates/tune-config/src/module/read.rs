@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tune_core::schema::KindSchema;
 
 use super::Module;
 use super::declare::Declarations;
@@ -15,6 +14,7 @@ use crate::source::{FileId, Files, Sources, Span};
 use crate::syntax::body::{Attribute, Body};
 use crate::syntax::lower::{Lowering, Output};
 use crate::syntax::parse::parse;
+use crate::vocabulary::Vocabulary;
 
 /// Values for variables, as a file of them gives them.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Assignments {
 /// answer, and given with all others by [`crate::resolve`] and [`crate::check`].
 ///
 /// `version` is the version of `tune` that `required_version` is compared with.
-pub fn load<'a>(files: &'a dyn Files, kinds: &[&'a KindSchema], version: &str) -> Module<'a> {
+pub fn load<'a>(files: &'a dyn Files, vocabulary: &Vocabulary<'a>, version: &str) -> Module<'a> {
     let mut sources = Sources::default();
     let mut output = Output::default();
     let mut digests = BTreeMap::new();
@@ -44,7 +44,7 @@ pub fn load<'a>(files: &'a dyn Files, kinds: &[&'a KindSchema], version: &str) -
                 .help("write a file whose name ends in `.tune.hcl`, or name another folder with `-chdir`"),
         );
     }
-    let mut declarations = Declarations::new(kinds, version);
+    let mut declarations = Declarations::new(vocabulary.clone(), version);
     let mut broken = false;
     for name in configuration {
         let file = read(files, name, &mut sources, &mut digests, &mut output);
@@ -73,10 +73,11 @@ pub fn load<'a>(files: &'a dyn Files, kinds: &[&'a KindSchema], version: &str) -
     }
     output.secrets.drain(..).for_each(|span| sources.mask(span));
 
-    let Declarations { kinds, required_version, variables, locals, outputs, blocks, .. } = declarations;
+    let Declarations { vocabulary, required_version, variables, locals, outputs, blocks, checks, rollouts, .. } =
+        declarations;
     let mut module = Module {
         files,
-        kinds,
+        vocabulary,
         sources,
         arena: Arc::new(output.arena),
         diagnostics: output.diagnostics,
@@ -87,6 +88,8 @@ pub fn load<'a>(files: &'a dyn Files, kinds: &[&'a KindSchema], version: &str) -
         locals,
         outputs,
         blocks,
+        checks,
+        rollouts,
         assignments,
     };
     let unknown = reference::unknown_names(&module);

@@ -19,14 +19,22 @@ use crate::value::{Data, Entries, Value};
 impl Resolution<'_> {
     /// Evaluates every instance of a block and returns the value of a reference to the block.
     pub(super) fn block(&mut self, reference: &Reference, block: &InstanceBlock) -> Value {
-        let Reference::Block(kind, name) = reference else { return Value::POISON };
+        let (kind, name) = match reference {
+            Reference::Block(kind, name) | Reference::Data(kind, name) => (kind, name),
+            Reference::Provider(name, alias) => return self.provider(name, alias.as_deref(), block),
+            _ => return Value::POISON,
+        };
+        let is_data = matches!(reference, Reference::Data(..));
+        let is_host = kind.as_ref() == "host" && !is_data;
         let (instances, dependencies) = self.expand(block);
         let mut all = dependencies.clone();
         let mut evaluate = |this: &mut Self, instance: &Instance, certain: bool| {
             let address = Address { kind: kind.to_string(), name: name.to_string(), key: instance.key.clone() };
             let address = Some(address).filter(|_| certain);
-            if kind.as_ref() == "host" {
+            if is_host {
                 this.host(name, address, block, instance, &mut all)
+            } else if is_data {
+                this.data(kind, address, block, instance, &mut all)
             } else {
                 this.resource(kind, address, block, instance, dependencies.clone())
             }
@@ -51,27 +59,25 @@ impl Resolution<'_> {
                 value
             }
         };
-        if kind.as_ref() == "host" {
+        if is_host || is_data {
             self.depend(reference, all);
         }
         value
     }
 
-    /// Evaluates an attribute that ends in a host or a resource, converts it, and refuses what cannot stand there.
-    /// The answer is poison after a mistake.
+    /// Evaluates an attribute that ends in a host, a resource or the like, converts it, and refuses what cannot stand
+    /// there; a secret can where the second half of `expected` says so. The answer is poison after a mistake.
     pub(super) fn attribute(
         &mut self,
-        name: &str,
+        name: &AttributePath,
         attribute: Attribute,
-        of_type: &Type,
+        (of_type, may_be_secret): (&Type, bool),
         instance: &Instance,
         dependencies: &mut Dependencies,
     ) -> Value {
         let (value, used) = self.evaluate(attribute.value, instance.surroundings());
-        for (address, span) in used {
-            dependencies.entry(address).or_insert(span);
-        }
-        if value.has_secret() {
+        dependencies.merge(used);
+        if value.has_secret() && !may_be_secret {
             let path = secret_path(&value);
             let span = self.place(attribute, &path);
             let message = format!("a secret cannot be used in `{}`", path_name(name, &path));
@@ -93,11 +99,11 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn missing(&mut self, name: &str, what: &str, block: &InstanceBlock, attribute: Option<Attribute>) {
+    pub(super) fn missing(&mut self, name: &str, what: &str, header: Span, attribute: Option<Attribute>) {
         let message = format!("{what} needs the attribute `{}`", shown(name));
         let (span, label) = match attribute {
             Some(attribute) => (self.place(attribute, &[]), "`null` is as good as nothing".to_owned()),
-            None => (block.header, format!("`{}` is missing here", shown(name))),
+            None => (header, format!("`{}` is missing here", shown(name))),
         };
         self.diagnostics.push(Diagnostic::error(code::MISSING_ATTRIBUTE, span, message, label));
     }
@@ -106,20 +112,18 @@ impl Resolution<'_> {
         place::find(&self.module.arena, attribute.value.expr, path).value
     }
 
-    fn mismatch(&mut self, name: &str, attribute: Attribute, mismatch: &Mismatch) {
+    fn mismatch(&mut self, name: &AttributePath, attribute: Attribute, mismatch: &Mismatch) {
         let span = self.place(attribute, &mismatch.path);
         let message = format!("`{}` has the wrong type", path_name(name, &mismatch.path));
         self.diagnostics.push(
-            Diagnostic::error(code::TYPE, span, message, mismatch.reason.clone())
-                .maybe_help(mismatch.help.map(str::to_owned)),
+            Diagnostic::error(code::TYPE, span, message, mismatch.reason.clone()).maybe_help(mismatch.help.clone()),
         );
     }
 }
 
 /// Returns how a part of an attribute is called: `settings["vm.swappiness"]`.
-fn path_name(name: &str, path: &[PathStep]) -> String {
-    let steps = [PathStep::Name(name.to_owned())].into_iter().chain(path.iter().cloned());
-    shown(&AttributePath(steps.collect()).to_string())
+fn path_name(name: &AttributePath, path: &[PathStep]) -> String {
+    shown(&AttributePath([name.0.as_slice(), path].concat()).to_string())
 }
 
 /// Returns where in a value the first secret is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tune_core::resource::{Become, Host, SshDestination, Transport};
-use tune_core::{Address, InstanceKey};
+use tune_core::{Address, AttributePath, InstanceKey};
 
 use super::instance::Instance;
 use super::{Dependencies, Resolution};
@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::module::InstanceBlock;
 use crate::source::confined;
 use crate::types::Type;
-use crate::value::{Entries, Value};
+use crate::value::{Data, Entries, Value};
 
 /// The attributes of one host, each with its value; poison after a mistake, `null` where nothing was written.
 struct Attributes<'r, 'm> {
@@ -36,6 +36,7 @@ impl Resolution<'_> {
     ) -> Value {
         let mut attributes = Attributes { resolution: self, block, instance, dependencies, incomplete: false };
         let destination = attributes.text("address");
+        let hostname = attributes.text("name");
         let user = attributes.text("user");
         let port = attributes.port();
         let is_local = attributes.word("connection", &["ssh", "local"]).is_some_and(|word| &*word == "local");
@@ -50,8 +51,8 @@ impl Resolution<'_> {
             attributes.refuse_options("address", &destination);
             attributes.refuse_options("user", &user);
             if destination.is_null() {
-                let attribute = block.attributes.get("address").copied();
-                attributes.resolution.missing("address", "a host that is reached by ssh", block, attribute);
+                let attribute = block.content.attributes.get("address").copied();
+                attributes.resolution.missing("address", "a host that is reached by ssh", block.header, attribute);
                 attributes.incomplete = true;
             }
         }
@@ -75,7 +76,13 @@ impl Resolution<'_> {
             }
             InstanceKey::Name(key) => (Value::string(key.as_str()), Value::string(key.as_str())),
         };
-        let entries = [("address", destination), ("key", key), ("name", short), ("user", user)];
+        let hostname = match (&hostname.data, &destination.data) {
+            (Data::Null, Data::String(destination)) => hostname_of(destination).map_or(short, Value::string),
+            (Data::Null, Data::Null) => short,
+            (Data::Null, _) => destination.clone(),
+            _ => hostname,
+        };
+        let entries = [("address", destination), ("key", key), ("name", hostname), ("user", user)];
         let entries: Entries = entries.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
         Value::object(entries, Some(address))
     }
@@ -83,8 +90,9 @@ impl Resolution<'_> {
 
 impl Attributes<'_, '_> {
     fn value(&mut self, name: &str, of_type: &Type) -> Value {
-        let Some(attribute) = self.block.attributes.get(name) else { return Value::NULL };
-        let value = self.resolution.attribute(name, *attribute, of_type, self.instance, self.dependencies);
+        let Some(attribute) = self.block.content.attributes.get(name) else { return Value::NULL };
+        let path = AttributePath::attribute(name);
+        let value = self.resolution.attribute(&path, *attribute, (of_type, false), self.instance, self.dependencies);
         self.incomplete |= value.has_poison() || value.has_unknown();
         value
     }
@@ -146,7 +154,7 @@ impl Attributes<'_, '_> {
     /// A machine that is not reached by ssh has no use for what is only said to ssh.
     fn refuse_ssh(&mut self) {
         for name in ["user", "port", "ssh_config"] {
-            if let Some(attribute) = self.block.attributes.get(name) {
+            if let Some(attribute) = self.block.content.attributes.get(name) {
                 let message = format!("`{name}` has no meaning with `connection = \"local\"`");
                 let label = "only ssh would make use of this";
                 self.resolution
@@ -159,10 +167,36 @@ impl Attributes<'_, '_> {
 
     fn refuse(&mut self, name: &str, message: &str, label: &str, help: Option<String>) {
         self.incomplete = true;
-        if let Some(attribute) = self.block.attributes.get(name) {
+        if let Some(attribute) = self.block.content.attributes.get(name) {
             let span = self.resolution.place(*attribute, &[]);
             let diagnostic = Diagnostic::error(code::INVALID, span, message, label);
             self.resolution.diagnostics.push(diagnostic.maybe_help(help));
         }
+    }
+}
+
+/// Returns what the machine is called in an address that ssh takes: without a user, a port and `ssh://`. `None` for an
+/// IP address, which is no name.
+fn hostname_of(address: &str) -> Option<&str> {
+    let rest = address.strip_prefix("ssh://");
+    let name = rest.unwrap_or(address);
+    let name = name.rsplit_once('@').map_or(name, |(_, name)| name);
+    let name = match name.rsplit_once(':') {
+        Some((name, port)) if rest.is_some() && port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => name,
+    };
+    let number = name.trim_matches(['[', ']']);
+    number.parse::<std::net::IpAddr>().is_err().then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hostname_of;
+
+    #[test]
+    fn a_host_is_called_as_its_address_says() {
+        let names = ["pve.maas", "root@pve", "ssh://root@pve:22", "ssh://pve", "a:1"].map(hostname_of);
+        assert_eq!(names, [Some("pve.maas"), Some("pve"), Some("pve"), Some("pve"), Some("a:1")]);
+        assert_eq!(["10.0.0.1", "root@10.0.0.1", "fe80::1", "ssh://[::1]:22"].map(hostname_of), [None; 4]);
     }
 }

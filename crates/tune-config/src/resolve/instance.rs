@@ -1,5 +1,7 @@
 //! How many instances a block has, and what `each` and `count` are in each.
 
+use std::collections::BTreeMap;
+
 use tune_core::{Address, InstanceKey, Number};
 
 use super::{Dependencies, Resolution, Surroundings};
@@ -7,7 +9,7 @@ use crate::code;
 use crate::convert::{given, number_of};
 use crate::diagnostic::Diagnostic;
 use crate::module::{InstanceBlock, Repetition};
-use crate::syntax::ir::{Reference, Root};
+use crate::syntax::ir::Root;
 use crate::types::Type;
 use crate::value::{Data, Value};
 
@@ -35,7 +37,7 @@ impl Instance {
         Surroundings { each: self.each.as_ref(), index: self.index.as_ref() }
     }
 
-    fn single() -> Self {
+    pub(super) fn single() -> Self {
         Self { key: InstanceKey::Single, each: None, index: None }
     }
 }
@@ -43,8 +45,8 @@ impl Instance {
 impl Resolution<'_> {
     pub(super) fn expand(&mut self, block: &InstanceBlock) -> (Instances, Dependencies) {
         match block.repetition {
-            Repetition::Once => (Instances::Once(Instance::single()), Dependencies::new()),
-            Repetition::Unclear => (uncertain(Value::POISON), Dependencies::new()),
+            Repetition::Once => (Instances::Once(Instance::single()), Dependencies::default()),
+            Repetition::Unclear => (uncertain(Value::POISON), Dependencies::default()),
             Repetition::Count(root) => {
                 let (value, dependencies) = self.evaluate(root, Surroundings::default());
                 (self.count(root, &value), dependencies)
@@ -56,20 +58,22 @@ impl Resolution<'_> {
         }
     }
 
-    /// Returns the instances of a block that a use of it means: one, if one was picked, else all.
-    pub(super) fn instances(&self, reference: &Reference, picked: Option<&str>) -> Vec<Address> {
-        let Reference::Block(kind, name) = reference else { return Vec::new() };
+    /// Returns the instances among `existing` that a use of a block means: one, if one was picked, else all.
+    pub(super) fn instances<T>(
+        existing: &BTreeMap<Address, T>,
+        (kind, name): (&str, &str),
+        picked: Option<&str>,
+    ) -> Vec<Address> {
         let block = Address::new(kind, name);
-        let resources = &self.configuration.resources;
         let one = picked.and_then(|picked| {
             let by_name = block.clone().with_name(picked);
             let by_index = picked.parse().ok().map(|index| block.clone().with_index(index));
-            [by_name].into_iter().chain(by_index).find(|address| resources.contains_key(address))
+            [by_name].into_iter().chain(by_index).find(|address| existing.contains_key(address))
         });
         if let Some(one) = one {
             return vec![one];
         }
-        let from_here = resources.range(block.clone()..).map(|(address, _)| address);
+        let from_here = existing.range(block.clone()..).map(|(address, _)| address);
         from_here.take_while(|address| block.selects(address)).cloned().collect()
     }
 

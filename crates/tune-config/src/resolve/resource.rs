@@ -1,12 +1,11 @@
 //! Resources: the attributes of one instance, checked against the schema of its kind.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use tune_core::resource::{Consent, Lifecycle, Resource};
-use tune_core::schema::KindSchema;
-use tune_core::{Address, Value as CoreValue};
+use tune_core::{Address, AttributePath};
 
+use super::content::{Expected, complete, hosts_in, to_core};
 use super::instance::Instance;
 use super::{Dependencies, Resolution};
 use crate::code;
@@ -17,7 +16,7 @@ use crate::source::Span;
 use crate::syntax::body::Attribute;
 use crate::syntax::ir::{Access, Expr, ExprId, Reference, Root, Step};
 use crate::types::Type;
-use crate::value::{Data, Entries, Value};
+use crate::value::{Data, Value};
 
 impl Resolution<'_> {
     /// Evaluates one resource and returns the object that a reference to it gives. Without an address it is only
@@ -30,43 +29,49 @@ impl Resolution<'_> {
         instance: &Instance,
         mut dependencies: Dependencies,
     ) -> Value {
-        let schema = self.module.kinds.get(kind).copied();
-        let mut entries = Entries::new();
-        for (name, attribute) in &block.attributes {
-            let declared = schema.and_then(|schema| schema.attributes.get(name.as_ref()));
-            let of_type = declared.map_or(Type::Any, |declared| Type::from(&declared.of_type));
-            let mut value = self.attribute(name, *attribute, &of_type, instance, &mut dependencies);
-            if value.is_null() && declared.is_some_and(|declared| declared.required) {
-                self.missing(name, &format!("`{kind}`"), block, Some(*attribute));
-                value = Value::POISON;
-            }
-            entries.insert(name.clone(), value);
-        }
+        let schema = self.module.vocabulary.kind(kind);
+        let attributes = schema.map(|schema| &schema.attributes);
+        let expected = Expected { attributes, what: &format!("`{kind}`"), header: block.header };
+        let mut entries = self.content(&block.content, expected, instance, &mut dependencies);
         if let Some(attribute) = block.depends_on {
             self.depends_on(attribute, instance, &mut dependencies);
         }
         let lifecycle = self.lifecycle(block, instance);
-        let (Some(address), Some(schema)) = (address, schema) else { return Value::POISON };
+        let provider = schema.and_then(|schema| schema.provider).map(|default| {
+            let named = block.provider.as_ref();
+            self.provider_address(kind, default, named, block.header)
+        });
+        let (Some(address), Some(_)) = (address, schema) else { return Value::POISON };
         let incomplete = entries.values().any(|value| value.has_poison() || value.has_unknown());
-        if let Some(lifecycle) = lifecycle.filter(|_| !incomplete) {
-            for (to, span) in &dependencies {
-                self.configuration.places.edges.insert((address.clone(), to.clone()), *span);
+        if let Some(lifecycle) = lifecycle.filter(|_| !incomplete && provider != Some(None)) {
+            let edges = &mut self.configuration.places.edges;
+            for (to, span) in &dependencies.resources {
+                edges.insert((address.clone(), to.clone()), *span);
             }
-            let depends_on: BTreeSet<Address> = dependencies.into_keys().collect();
+            for (name, value) in &entries {
+                let (mut hosts, attribute) = (Vec::new(), block.content.attributes.get(name));
+                hosts_in(value, &mut hosts);
+                let span = attribute.map_or(block.header, |attribute| self.module.arena.span(attribute.value.expr));
+                for host in hosts {
+                    edges.entry((address.clone(), host)).or_insert(span);
+                }
+            }
+            let depends_on: BTreeSet<Address> = dependencies.resources.into_keys().collect();
             let resource = Resource {
                 address: address.clone(),
-                attributes: attributes(&entries),
-                provider: None,
+                attributes: to_core(&entries, attributes),
+                provider: provider.flatten(),
                 depends_on,
                 lifecycle,
             };
             self.configuration.resources.insert(address, resource);
         }
-        object(schema, entries)
+        complete(&mut entries, attributes);
+        Value::map(entries)
     }
 
     /// Adds what `depends_on` names. Its elements are references, not values.
-    fn depends_on(&mut self, attribute: Attribute, instance: &Instance, dependencies: &mut Dependencies) {
+    pub(super) fn depends_on(&mut self, attribute: Attribute, instance: &Instance, dependencies: &mut Dependencies) {
         let module = self.module;
         let Expr::List(items) = module.arena.expr(attribute.value.expr) else {
             self.wrong_dependency(attribute.value.expr, "`depends_on` must be a list of resources", "this is no list");
@@ -89,7 +94,10 @@ impl Resolution<'_> {
                 // That there is no such thing was said when the names were checked.
                 continue;
             }
-            let is_resource = matches!(reference, Reference::Block(kind, _) if kind.as_ref() != "host");
+            let is_resource = match reference {
+                Reference::Block(kind, _) => kind.as_ref() != "host",
+                reference => matches!(reference, Reference::Data(..)),
+            };
             let picked = match steps {
                 _ if !is_resource => None,
                 [] => Some(None),
@@ -143,61 +151,52 @@ impl Resolution<'_> {
     fn lifecycle(&mut self, block: &InstanceBlock, instance: &Instance) -> Option<Lifecycle> {
         let mut lifecycle = Lifecycle::default();
         let mut complete = true;
-        let mut unused = Dependencies::new();
+        let mut unused = Dependencies::default();
         if let Some(attribute) = block.prevent_revert {
-            let value = self.attribute("prevent_revert", attribute, &Type::Bool, instance, &mut unused);
+            let name = AttributePath::attribute("prevent_revert");
+            let value = self.attribute(&name, attribute, (&Type::Bool, false), instance, &mut unused);
             lifecycle.prevent_revert = value.as_bool().unwrap_or(false);
             complete &= !value.has_poison() && !value.has_unknown();
         }
         if let Some(attribute) = block.accept {
-            let value = self.attribute("accept", attribute, &Type::list(Type::String), instance, &mut unused);
-            complete &= !value.has_poison() && !value.has_unknown();
-            for (position, item) in value.as_items().unwrap_or_default().iter().enumerate() {
-                let word = item.as_str().unwrap_or_default();
-                let consent = Consent::ALL.iter().find(|(_, known)| *known == word);
-                lifecycle.accept.extend(consent.map(|(consent, _)| *consent));
-                if consent.is_none() && !item.is_unknown() && !item.is_poison() {
-                    complete = false;
-                    self.unknown_consent(attribute, position, word);
-                }
-            }
+            let accept = self.accept(attribute, &Consent::ALL, instance);
+            complete &= accept.is_some();
+            lifecycle.accept = accept.unwrap_or_default();
         }
         complete.then_some(lifecycle)
     }
 
-    fn unknown_consent(&mut self, attribute: Attribute, position: usize, word: &str) {
+    /// Returns the dangers that `accept` names, or `None` after a mistake.
+    pub(super) fn accept(
+        &mut self,
+        attribute: Attribute,
+        known: &[(Consent, &str)],
+        instance: &Instance,
+    ) -> Option<BTreeSet<Consent>> {
+        let name = AttributePath::attribute("accept");
+        let of_type = Type::list(Type::String);
+        let value = self.attribute(&name, attribute, (&of_type, false), instance, &mut Dependencies::default());
+        let mut accept = BTreeSet::new();
+        let mut complete = !value.has_poison() && !value.has_unknown();
+        for (position, item) in value.as_items().unwrap_or_default().iter().enumerate() {
+            let word = item.as_str().unwrap_or_default();
+            let consent = known.iter().find(|(_, known)| *known == word);
+            accept.extend(consent.map(|(consent, _)| *consent));
+            if consent.is_none() && !item.is_unknown() && !item.is_poison() {
+                complete = false;
+                self.unknown_consent(attribute, position, word, known);
+            }
+        }
+        complete.then_some(accept)
+    }
+
+    fn unknown_consent(&mut self, attribute: Attribute, position: usize, word: &str, known: &[(Consent, &str)]) {
         let span = self.place(attribute, &[tune_core::path::PathStep::Index(position)]);
-        let words = Consent::ALL.map(|(_, word)| word);
-        let help = did_you_mean(word, words)
-            .unwrap_or_else(|| format!("write one of {}", words.map(|word| format!("`\"{word}\"`")).join(", ")));
+        let words = || known.iter().map(|(_, word)| *word);
+        let help = did_you_mean(word, words()).unwrap_or_else(|| {
+            format!("write one of {}", words().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "))
+        });
         let message = format!("there is nothing called `{}` to accept", shown(word));
         self.diagnostics.push(Diagnostic::error(code::INVALID, span, message, "not a word for a danger").help(help));
     }
-}
-
-/// Returns the attributes as the engine takes them: hosts by their addresses, without what is `null`.
-fn attributes(entries: &Entries) -> BTreeMap<String, CoreValue> {
-    let written = entries.iter().filter(|(_, value)| !value.is_null());
-    written.map(|(name, value)| (name.to_string(), with_host_addresses(value))).collect()
-}
-
-fn with_host_addresses(value: &Value) -> CoreValue {
-    match &value.data {
-        Data::Map(map) => match &map.host {
-            Some(address) => CoreValue::String(address.to_string()),
-            None => CoreValue::Map(
-                map.entries.iter().map(|(key, value)| (key.to_string(), with_host_addresses(value))).collect(),
-            ),
-        },
-        Data::List(list) | Data::Set(list) => CoreValue::List(list.items.iter().map(with_host_addresses).collect()),
-        _ => value.to_core(),
-    }
-}
-
-/// Returns the object that a reference gives: every attribute of the kind, `null` where nothing was written.
-fn object(schema: &KindSchema, mut entries: Entries) -> Value {
-    for name in schema.attributes.keys() {
-        entries.entry(Arc::from(name.as_str())).or_insert(Value::NULL);
-    }
-    Value::map(entries)
 }

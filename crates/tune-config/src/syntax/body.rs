@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hcl_edit::expr::{Expression, TraversalOperator};
 use hcl_edit::structure::{Block as SourceBlock, BlockLabel, Body as SourceBody, Structure};
 
 use super::ir::Root;
@@ -19,6 +20,24 @@ pub(crate) struct Body {
     pub blocks: Vec<Block>,
     /// The attribute `type`, where it is a type constraint.
     pub of_type: Option<(Type, Span)>,
+    /// The attribute `provider`, where it names a provider.
+    pub provider: Option<ProviderAttribute>,
+}
+
+/// `provider = proxmox.lab`: names, not a value.
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderAttribute {
+    pub name: Span,
+    /// `None` after a mistake.
+    pub value: Option<ProviderName>,
+}
+
+/// The name of a provider with its alias, as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderName {
+    pub name: Arc<str>,
+    pub alias: Option<Arc<str>>,
+    pub span: Span,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,20 +55,23 @@ pub(crate) struct Block {
     pub body: Body,
 }
 
-/// What the attribute `type` is.
+/// Which attribute of a block is no expression, though it looks like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TypeAttribute {
-    Value,
-    Constraint,
+enum Special {
+    Nothing,
+    /// `type` is a type constraint.
+    Type,
+    /// `provider` names a provider.
+    Provider,
 }
 
 impl Lowering<'_> {
     /// Lowers a file.
     pub(crate) fn file(&mut self, body: &SourceBody) -> Body {
-        self.body(body, TypeAttribute::Value)
+        self.body(body, Special::Nothing)
     }
 
-    fn body(&mut self, source: &SourceBody, type_attribute: TypeAttribute) -> Body {
+    fn body(&mut self, source: &SourceBody, special: Special) -> Body {
         let mut body = Body::default();
         let mut of_type_name = None;
         for structure in source {
@@ -76,7 +98,12 @@ impl Lowering<'_> {
                 self.report(mistake);
                 continue;
             }
-            if type_attribute == TypeAttribute::Constraint && attribute.key.as_str() == "type" {
+            if special == Special::Provider && attribute.key.as_str() == "provider" {
+                let value = self.provider_name(&attribute.value);
+                body.provider = Some(ProviderAttribute { name, value });
+                continue;
+            }
+            if special == Special::Type && attribute.key.as_str() == "type" {
                 of_type_name = Some(name);
                 let span = self.span_of(&attribute.value);
                 body.of_type = Some((self.type_constraint(&attribute.value), span));
@@ -101,8 +128,36 @@ impl Lowering<'_> {
             header = header.to(span);
             labels.push((text, span));
         }
-        let constraint = kind == "variable";
-        let body = self.body(&block.body, if constraint { TypeAttribute::Constraint } else { TypeAttribute::Value });
+        let special = match kind.as_str() {
+            "variable" => Special::Type,
+            "resource" | "data" | "probe" => Special::Provider,
+            _ => Special::Nothing,
+        };
+        let body = self.body(&block.body, special);
         Block { kind, labels, header, body }
+    }
+
+    fn provider_name(&mut self, expression: &Expression) -> Option<ProviderName> {
+        let span = self.span_of(expression);
+        match expression {
+            Expression::Variable(name) => Some(ProviderName { name: name.as_str().into(), alias: None, span }),
+            Expression::Traversal(traversal) => match (&traversal.expr, traversal.operators.as_slice()) {
+                (Expression::Variable(name), [operator]) => match operator.value() {
+                    TraversalOperator::GetAttr(alias) => {
+                        Some(ProviderName { name: name.as_str().into(), alias: Some(alias.as_str().into()), span })
+                    }
+                    _ => self.not_a_provider(span),
+                },
+                _ => self.not_a_provider(span),
+            },
+            _ => self.not_a_provider(span),
+        }
+    }
+
+    fn not_a_provider(&mut self, span: Span) -> Option<ProviderName> {
+        let diagnostic =
+            Diagnostic::error(code::PROVIDER, span, "`provider` takes the name of a provider", "this is none");
+        self.report(diagnostic.help("write `NAME` or `NAME.ALIAS`, without quotes around it"));
+        None
     }
 }

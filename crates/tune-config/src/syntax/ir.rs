@@ -94,8 +94,14 @@ pub(crate) struct For {
 pub(crate) enum Reference {
     Variable(Arc<str>),
     Local(Arc<str>),
-    /// A `host` block, or a resource of a kind.
+    /// A `host` block, a resource of a kind, or a block that has a name but no value: `rollout` and `check`.
     Block(Arc<str>, Arc<str>),
+    /// A `data` block, by the kind of its source and its name.
+    Data(Arc<str>, Arc<str>),
+    /// A `probe` of the check that the expression stands in.
+    Probe(Arc<str>, Arc<str>),
+    /// A `provider` block, by its name and its alias. No expression holds one.
+    Provider(Arc<str>, Option<Arc<str>>),
     EachKey,
     EachValue,
     CountIndex,
@@ -108,6 +114,10 @@ impl fmt::Display for Reference {
             Self::Variable(name) => write!(f, "var.{name}"),
             Self::Local(name) => write!(f, "local.{name}"),
             Self::Block(kind, name) => write!(f, "{kind}.{name}"),
+            Self::Data(kind, name) => write!(f, "data.{kind}.{name}"),
+            Self::Probe(kind, name) => write!(f, "probe.{kind}.{name}"),
+            Self::Provider(name, None) => write!(f, "provider {name}"),
+            Self::Provider(name, Some(alias)) => write!(f, "provider {name}.{alias}"),
             Self::EachKey => f.write_str("each.key"),
             Self::EachValue => f.write_str("each.value"),
             Self::CountIndex => f.write_str("count.index"),

@@ -251,11 +251,19 @@ impl<'a> Lowering<'a> {
         let mut operators = traversal.operators.as_slice();
         let base = match &traversal.expr {
             Expression::Variable(name) if !self.bound.iter().any(|bound| bound.as_ref() == name.as_str()) => {
-                let attribute = operators.first().map(|operator| (operator.value(), self.span_of(operator)));
-                if let Some((TraversalOperator::GetAttr(second), second_span)) = attribute {
-                    base_span = base_span.to(second_span);
-                    operators = &operators[1..];
-                    let expr = self.reference(name, second, base_span);
+                let names: Vec<(&str, Span)> = operators
+                    .iter()
+                    .map_while(|operator| match operator.value() {
+                        TraversalOperator::GetAttr(name) => Some((name.as_str(), self.span_of(operator))),
+                        _ => None,
+                    })
+                    .take(if matches!(name.as_str(), "data" | "probe") { 2 } else { 1 })
+                    .collect();
+                if let Some((_, last)) = names.last() {
+                    base_span = base_span.to(*last);
+                    operators = &operators[names.len()..];
+                    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+                    let expr = self.reference(name, &names, base_span);
                     self.arena.add(expr, base_span)
                 } else {
                     self.expression(&traversal.expr)
@@ -277,20 +285,29 @@ impl<'a> Lowering<'a> {
         if steps.is_empty() { base } else { self.arena.add(Expr::Access { base, steps }, span) }
     }
 
-    fn reference(&mut self, first: &str, second: &str, span: Span) -> Expr {
-        let reference = match (first, second) {
-            ("var", name) => Reference::Variable(name.into()),
-            ("local", name) => Reference::Local(name.into()),
-            ("each", "key") => Reference::EachKey,
-            ("each", "value") => Reference::EachValue,
-            ("count", "index") => Reference::CountIndex,
-            ("each" | "count", _) => {
-                let names = if first == "each" { "`each.key` and `each.value`" } else { "`count.index`" };
-                let message = format!("there is no `{first}.{}`", shown(second));
-                self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, format!("there is only {names}")));
+    /// Returns what `first` and the names after it mean: two of them after `data` and `probe`, else one.
+    fn reference(&mut self, first: &str, names: &[&str], span: Span) -> Expr {
+        let reference = match (first, names) {
+            ("data", [kind, name]) => Reference::Data((*kind).into(), (*name).into()),
+            ("probe", [kind, name]) => Reference::Probe((*kind).into(), (*name).into()),
+            ("data" | "probe", _) => {
+                let message = format!("`{first}` needs two names, a kind of source and a name");
+                let help = format!("write `{first}.KIND.NAME`");
+                self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, "there is only one here").help(help));
                 return Expr::Mistake;
             }
-            (kind, name) => Reference::Block(kind.into(), name.into()),
+            ("var", [name]) => Reference::Variable((*name).into()),
+            ("local", [name]) => Reference::Local((*name).into()),
+            ("each", ["key"]) => Reference::EachKey,
+            ("each", ["value"]) => Reference::EachValue,
+            ("count", ["index"]) => Reference::CountIndex,
+            ("each" | "count", _) => {
+                let known = if first == "each" { "`each.key` and `each.value`" } else { "`count.index`" };
+                let message = format!("there is no `{first}.{}`", shown(&names.join(".")));
+                self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, format!("there is only {known}")));
+                return Expr::Mistake;
+            }
+            (kind, names) => Reference::Block(kind.into(), names.join(".").into()),
         };
         Expr::Reference(reference)
     }

@@ -53,14 +53,14 @@ fn a_block_of_hosts_and_a_resource_on_each() {
             "vm.swappiness"  = 10
             "vm.dirty_ratio" = "5"
           }
-          drop_in = "99-${each.value.name}-${each.value.address}.conf"
+          drop_in = "99-${each.value.name}-${each.value.key}.conf"
         }
         "#,
         &[
             r#"host.k3s["fawn"]: root@k3s-vm-fawn:108 sudo"#,
             r#"host.k3s["pve"]: root@k3s-vm-pve:107 sudo"#,
-            r#"sysctl.etcd["fawn"]: { "drop_in" = "99-fawn-k3s-vm-fawn.conf", "host" = "host.k3s[\"fawn\"]", "settings" = { "vm.dirty_ratio" = "5", "vm.swappiness" = 10 } }"#,
-            r#"sysctl.etcd["pve"]: { "drop_in" = "99-pve-k3s-vm-pve.conf", "host" = "host.k3s[\"pve\"]", "settings" = { "vm.dirty_ratio" = "5", "vm.swappiness" = 10 } }"#,
+            r#"sysctl.etcd["fawn"]: { "drop_in" = "99-k3s-vm-fawn-fawn.conf", "host" = "host.k3s[\"fawn\"]", "settings" = { "vm.dirty_ratio" = "5", "vm.swappiness" = 10 } }"#,
+            r#"sysctl.etcd["pve"]: { "drop_in" = "99-k3s-vm-pve-pve.conf", "host" = "host.k3s[\"pve\"]", "settings" = { "vm.dirty_ratio" = "5", "vm.swappiness" = 10 } }"#,
         ],
     );
 }

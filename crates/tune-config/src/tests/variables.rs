@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{folder, kind, resolve_files, shown};
-use crate::{Argument, Inputs, check, load};
+use crate::{Argument, Inputs, Vocabulary, check, load};
 
 fn set(name: &str, text: &str) -> Argument {
     Argument::Variable { name: name.to_owned(), text: text.to_owned() }
@@ -119,7 +119,7 @@ fn missing_values_are_asked_for() {
         ("tune.vars.hcl", "d = 1\n"),
     ]);
     let kind = kind();
-    let module = load(&files, &[&kind], "0.1.0");
+    let module = load(&files, &Vocabulary { kinds: vec![&kind], ..Vocabulary::default() }, "0.1.0");
     let missing = module.missing(&Inputs { environment: texts(&[("b", "x")]), ..Inputs::default() });
     assert_eq!(missing.len(), 1);
     assert_eq!(
@@ -150,7 +150,8 @@ fn values_and_files_go_into_the_digest() {
 /// What `check` says, and how many hosts and resources it could tell.
 fn checked(hcl: &str) -> String {
     let (files, kind) = (folder(&[("main.tune.hcl", hcl)]), kind());
-    match check(&load(&files, &[&kind], "0.1.0"), &Inputs::default()) {
+    match check(&load(&files, &Vocabulary { kinds: vec![&kind], ..Vocabulary::default() }, "0.1.0"), &Inputs::default())
+    {
         Ok(configuration) => {
             format!("{} hosts, {} resources", configuration.hosts.len(), configuration.resources.len())
         }
