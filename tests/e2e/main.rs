@@ -6,6 +6,7 @@
 mod bad_input;
 mod cli;
 mod examples;
+mod fmt;
 mod hosts;
 mod support;
 mod tidy;

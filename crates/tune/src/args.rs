@@ -57,6 +57,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Fmt(commands::fmt::Fmt),
     Validate(commands::validate::Validate),
     Plan(commands::plan::Plan),
     Apply(commands::apply::Apply),
