@@ -13,7 +13,7 @@ use crate::error::{
 };
 use crate::facts;
 use crate::kind::{Evidence, Found, HostKind, HostKinds, Target};
-use crate::script::read::target;
+use crate::script::read::{beside_item, target};
 use crate::survey::{Seen, Survey, Type};
 
 /// Evidence as readings carry it.
@@ -35,7 +35,9 @@ pub(crate) fn host_reading(
             continue;
         };
         let (evidence, shared) = seen.entry(&lookup.kind).or_insert_with(|| {
-            let evidence = evidence(survey, kind.evidence());
+            let same_kind = lookups.iter().filter(|other| other.kind == lookup.kind);
+            let keys = same_kind.flat_map(|lookup| &lookup.keys);
+            let evidence = evidence(survey, kind.as_ref(), keys);
             let shared = Arc::new(evidence.to_texts());
             (evidence, shared)
         });
@@ -79,6 +81,16 @@ fn found(survey: &Survey, target: &Target) -> Result<Found, Unreadable> {
             };
             Ok(Found { raw: Raw::Text(raw), writable, mode })
         }
+        Target::Reported { path, table, field } => {
+            let written = seen(survey, path)?;
+            let (writable, mode) = (written.writable, written.mode);
+            if value(path, written)?.is_none() {
+                return Ok(Found { raw: Raw::Absent, writable, mode: None });
+            }
+            let used = content(table, seen(survey, table)?)?.and_then(|bytes| reported(bytes, field));
+            let raw = Raw::Text(used.ok_or_else(|| no_line(table, field))?);
+            Ok(Found { raw, writable, mode })
+        }
         Target::File { path } => {
             let seen = seen(survey, path)?;
             if let Some(to) = &seen.link {
@@ -111,6 +123,17 @@ fn value(path: &str, seen: &Seen) -> Result<Option<String>, Unreadable> {
         )
     })?;
     Ok(Some(text.to_owned()))
+}
+
+/// Returns the value of the line `FIELD TYPE VALUE`.
+fn reported(table: &[u8], field: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(table);
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    words.windows(3).find(|words| words[0] == field).map(|words| words[2].to_owned())
+}
+
+fn no_line(table: &str, field: &str) -> Unreadable {
+    unreadable(UNREADABLE, format!("`{table}` does not say what `{field}` is"), "See what stands there.")
 }
 
 fn file(path: &str, seen: &Seen) -> Result<Option<FileState>, Unreadable> {
@@ -156,28 +179,39 @@ fn vanished(path: &str) -> Unreadable {
     unreadable(UNREADABLE, format!("`{path}` went away while it was read"), "Run the same command again.")
 }
 
-fn evidence(survey: &Survey, globs: &[&str]) -> Evidence {
+fn evidence<'a>(survey: &Survey, kind: &dyn HostKind, keys: impl Iterator<Item = &'a ItemKey>) -> Evidence {
     let mut evidence = Evidence::default();
-    for glob in globs {
+    for glob in kind.evidence() {
         for path in survey.marks.get(&format!("mark:{glob}")).into_iter().flatten() {
-            let Some(seen) = survey.paths.get(path) else { continue };
-            if let Some(to) = &seen.link {
-                evidence.links.insert(path.clone(), to.clone());
-            }
-            match (&seen.kind, &seen.content) {
-                (Type::File, Some(Ok(bytes))) => {
-                    evidence.files.insert(path.clone(), String::from_utf8_lossy(bytes).into_owned());
-                }
-                (Type::File, Some(Err(why))) => {
-                    evidence.unreadable.insert(path.clone(), why.clone());
-                }
-                (Type::File | Type::Hidden, None) => {
-                    evidence.unreadable.insert(path.clone(), "permission denied".to_owned());
-                }
-                // An empty glob stands for itself and is not there; directories and devices decide nothing.
-                _ => {}
-            }
+            add(&mut evidence, survey, path);
         }
     }
+    for path in keys.flat_map(|key| beside_item(kind, key)) {
+        add(&mut evidence, survey, &path);
+        let mode = survey.paths.get(&path).and_then(|seen| seen.mode);
+        evidence.modes.extend(mode.map(|mode| (path, mode)));
+    }
+    evidence.times = kind.times().iter().filter_map(|glob| survey.times.get(*glob)).flatten().cloned().collect();
     evidence
+}
+
+/// Adds one path to the evidence, as it was seen.
+fn add(evidence: &mut Evidence, survey: &Survey, path: &str) {
+    let Some(seen) = survey.paths.get(path) else { return };
+    if let Some(to) = &seen.link {
+        evidence.links.insert(path.to_owned(), to.clone());
+    }
+    match (&seen.kind, &seen.content) {
+        (Type::File, Some(Ok(bytes))) => {
+            evidence.files.insert(path.to_owned(), String::from_utf8_lossy(bytes).into_owned());
+        }
+        (Type::File, Some(Err(why))) => {
+            evidence.unreadable.insert(path.to_owned(), why.clone());
+        }
+        (Type::File | Type::Hidden, None) => {
+            evidence.unreadable.insert(path.to_owned(), "permission denied".to_owned());
+        }
+        // An empty glob stands for itself and is not there; directories and devices decide nothing.
+        _ => {}
+    }
 }

@@ -19,6 +19,21 @@ pub trait HostKind: Kind {
         &[]
     }
 
+    /// Returns what only the modification times are evidence of, as shell globs like those of [`evidence`]: nothing is
+    /// read of these, so they may be large. Directories count.
+    ///
+    /// [`evidence`]: HostKind::evidence
+    fn times(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the files that are read as evidence because of one item, as absolute paths, for what no fixed list can
+    /// name. Their permission bits are evidence too.
+    fn beside(&self, key: &ItemKey) -> Vec<String> {
+        let _ = key;
+        Vec::new()
+    }
+
     /// Judges one item as found: its three layers.
     fn layers(&self, key: &ItemKey, found: &Found, evidence: &Evidence) -> Result<ItemReading, Unreadable>;
 }
@@ -46,6 +61,17 @@ pub enum Target {
         /// Name and file of the second value.
         second: (String, String),
     },
+    /// A value that is written to one file and judged by another, because the system takes what is written without a word
+    /// and then uses something else: a table with lines of `FIELD TYPE VALUE`, such as the statistics of ZFS. Its
+    /// restorable form is [`Raw::Text`] with the field's value; a missing file is [`Raw::Absent`].
+    Reported {
+        /// The file that is written.
+        path: String,
+        /// The table that says what is in use.
+        table: String,
+        /// The first word of the line.
+        field: String,
+    },
     /// A regular file, [`Raw::File`] or [`Raw::Absent`], always replaced as a whole.
     File {
         /// The file.
@@ -65,7 +91,8 @@ pub struct Found {
     pub mode: Option<u32>,
 }
 
-/// The files that a kind's [`evidence`](HostKind::evidence) names, as they were found.
+/// What a kind's [`evidence`](HostKind::evidence), [`times`](HostKind::times) and [`beside`](HostKind::beside) name, as it
+/// was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     /// Path to text, through symbolic links. What is not UTF-8 in it is replaced, because other people's comments must
@@ -76,10 +103,16 @@ pub struct Evidence {
     pub links: BTreeMap<String, String>,
     /// Files (or whole globs) that are there but could not be read, with the reason.
     pub unreadable: BTreeMap<String, String>,
+    /// When a path of [`times`](HostKind::times) was last changed, in seconds since 1970.
+    pub times: BTreeMap<String, i64>,
+    /// The permission bits of a path of [`beside`](HostKind::beside).
+    pub modes: BTreeMap<String, u32>,
 }
 
 const LINK: &str = "link:";
 const UNREADABLE: &str = "unreadable:";
+const TIME: &str = "time:";
+const MODE: &str = "mode:";
 
 impl Evidence {
     /// Returns the evidence as the texts of a [`Reading`](tune_core::reading::Reading). A file is under its path; a
@@ -88,6 +121,8 @@ impl Evidence {
         let mut texts = self.files.clone();
         texts.extend(self.links.iter().map(|(path, to)| (format!("{LINK}{path}"), to.clone())));
         texts.extend(self.unreadable.iter().map(|(path, why)| (format!("{UNREADABLE}{path}"), why.clone())));
+        texts.extend(self.times.iter().map(|(path, time)| (format!("{TIME}{path}"), time.to_string())));
+        texts.extend(self.modes.iter().map(|(path, mode)| (format!("{MODE}{path}"), format!("{mode:o}"))));
         texts
     }
 
@@ -95,6 +130,14 @@ impl Evidence {
     pub fn from_texts(texts: &BTreeMap<String, String>) -> Self {
         let mut evidence = Self::default();
         for (name, text) in texts {
+            if let Some(path) = name.strip_prefix(TIME) {
+                evidence.times.extend(text.parse().ok().map(|time| (path.to_owned(), time)));
+                continue;
+            }
+            if let Some(path) = name.strip_prefix(MODE) {
+                evidence.modes.extend(u32::from_str_radix(text, 8).ok().map(|mode| (path.to_owned(), mode)));
+                continue;
+            }
             let (map, path) = if let Some(path) = name.strip_prefix(LINK) {
                 (&mut evidence.links, path)
             } else if let Some(path) = name.strip_prefix(UNREADABLE) {
@@ -119,8 +162,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn evidence_survives_the_reading(files in texts(), links in texts(), unreadable in texts()) {
-            let evidence = Evidence { files, links, unreadable };
+        fn evidence_survives_the_reading(
+            files in texts(),
+            links in texts(),
+            unreadable in texts(),
+            times in proptest::collection::btree_map("/[a-z:/]{0,8}", any::<i64>(), 0..4),
+            modes in proptest::collection::btree_map("/[a-z:/]{0,8}", any::<u32>(), 0..4),
+        ) {
+            let evidence = Evidence { files, links, unreadable, times, modes };
             prop_assert_eq!(Evidence::from_texts(&evidence.to_texts()), evidence);
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Survey {
     pub(crate) paths: BTreeMap<String, Seen>,
     /// For each mark the paths that followed it.
     pub(crate) marks: BTreeMap<String, Vec<String>>,
+    /// For each glob of which only times were asked, what there is and when it was last changed.
+    pub(crate) times: BTreeMap<String, Vec<(String, i64)>>,
 }
 
 impl Survey {
@@ -97,6 +99,14 @@ pub(crate) fn parse(answer: &Answer<'_>, stderr: &str, root: &str, nonce: &str) 
                 for line in record.body.split(|&byte| byte == b'\n') {
                     read_stat(&mut survey, line, local);
                 }
+            }
+            b"times" => {
+                let lines = record.body.split(|&byte| byte == b'\n');
+                let times = lines.filter_map(|line| {
+                    let (time, path) = split(line);
+                    Some((local(path), std::str::from_utf8(time).ok()?.parse().ok()?))
+                });
+                survey.times.insert(String::from_utf8_lossy(rest).into_owned(), times.collect());
             }
             _ => return None,
         }
@@ -182,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn times_come_with_the_glob_that_asked_for_them() {
+        let stdout = b"N begin\nN times /b/*\n1700000000 /root/b/initrd.img-6 1\n-1 /root/b/old\nodd\nN times /c/*\n\
+            N stat\nN bytes\nN\0N\0\nN end\n";
+        let survey = survey(stdout, "").unwrap();
+        let time = |path: &str, time| (path.to_owned(), time);
+        assert_eq!(survey.times["/b/*"], [time("/b/initrd.img-6 1", 1_700_000_000), time("/b/old", -1)]);
+        assert!(survey.times["/c/*"].is_empty() && survey.paths.is_empty());
+    }
+
+    #[test]
     fn a_complaint_belongs_to_its_file() {
         let stdout = b"N begin\nN path file r /root/a\nN path file r /root/b\nN stat\nN bytes\nN\0N\0N\0N\0\nN end\n";
         let survey = survey(stdout, "cat: /root/a: Input/output error\n").unwrap();
@@ -204,7 +224,7 @@ mod tests {
             words in proptest::collection::vec(
                 prop_oneof![
                     Just("N "), Just("\n"), Just("path file r /a"), Just("stat"), Just("bytes"), Just("N\0"), Just("end"),
-                    Just("644 0 0 /a"), Just("link"), Just("mark"), Just(" "), Just("\u{fffd}"), Just("N begin\n"),
+                    Just("644 0 0 /a"), Just("times /b/*\n1 /b/c"), Just("link"), Just("mark"), Just(" "), Just("\u{fffd}"), Just("N begin\n"),
                 ],
                 0..40,
             ),

@@ -55,6 +55,9 @@ pub(crate) fn place(target: &Target, root: &str) -> String {
         Target::Either { first, second } => {
             format!("either {} {} {} {}", quote(&first.0), path(&first.1), quote(&second.0), path(&second.1))
         }
+        Target::Reported { path: value, table, field } => {
+            format!("reported {} {} {}", path(value), path(table), quote(field))
+        }
         Target::File { path: file } => format!("file {}", path(file)),
     }
 }
@@ -70,7 +73,7 @@ pub(crate) fn impossible(target: &Target, raw: &Raw) -> Option<&'static str> {
             let named = |name: &str| text.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
             (!named(&first.0) && !named(&second.0)).then_some("the value names neither of its two files")
         }
-        (Target::Value { .. }, Raw::Text(_)) => None,
+        (Target::Value { .. } | Target::Reported { .. }, Raw::Text(_)) => None,
     }
 }
 

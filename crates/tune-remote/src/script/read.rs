@@ -53,8 +53,13 @@ pub(crate) fn script(
         }
         main.push_str("\nset +f\n");
     }
+    for glob in times(lookups, kinds) {
+        let _ = writeln!(main, "dates {} {}", quote(glob), word_of_glob(ground, glob));
+    }
     main.push_str("survey");
-    for path in targets.iter().flat_map(paths).collect::<BTreeSet<_>>() {
+    let beside: Vec<String> = beside(lookups, kinds);
+    let paths: BTreeSet<&str> = targets.iter().flat_map(paths).chain(beside.iter().map(String::as_str)).collect();
+    for path in paths {
         let _ = write!(main, " {}", quote(&format!("{}{path}", ground.root)));
     }
     for glob in FACTS.iter().copied().chain(globs(lookups, kinds)) {
@@ -102,13 +107,33 @@ pub(crate) fn globs(lookups: &[Lookup], kinds: &HostKinds) -> BTreeSet<&'static 
         .collect()
 }
 
+/// Returns the globs of the kinds that are asked for of which only times are read, each once.
+fn times(lookups: &[Lookup], kinds: &HostKinds) -> BTreeSet<&'static str> {
+    let kinds = lookups.iter().filter_map(|lookup| kinds.get(lookup.kind.as_str()));
+    kinds.flat_map(|kind| kind.times()).copied().collect()
+}
+
+/// Returns the files that are read because of single items.
+fn beside(lookups: &[Lookup], kinds: &HostKinds) -> Vec<String> {
+    let of = |lookup: &Lookup| {
+        let kind = kinds.get(lookup.kind.as_str())?;
+        Some(lookup.keys.iter().flat_map(|key| beside_item(kind.as_ref(), key)).collect::<Vec<_>>())
+    };
+    lookups.iter().filter_map(of).flatten().collect()
+}
+
+/// Returns the files that are read because of one item, as far as a script can name them.
+pub(crate) fn beside_item(kind: &dyn HostKind, key: &tune_core::item::ItemKey) -> Vec<String> {
+    kind.beside(key).into_iter().filter(|path| is_path(path)).collect()
+}
+
 /// Returns the directories in which a killed run may have left a file.
 pub(crate) fn directories<'a>(targets: impl IntoIterator<Item = &'a Target>) -> BTreeSet<&'a str> {
     targets
         .into_iter()
         .filter_map(|target| match target {
             Target::File { path } => path.rsplit_once('/').map(|(directory, _)| directory),
-            Target::Value { .. } | Target::Either { .. } => None,
+            Target::Value { .. } | Target::Either { .. } | Target::Reported { .. } => None,
         })
         .collect()
 }
@@ -123,6 +148,7 @@ pub(crate) fn paths(target: &Target) -> Vec<&str> {
     match target {
         Target::Value { path } | Target::File { path } => vec![path],
         Target::Either { first, second } => vec![&first.1, &second.1],
+        Target::Reported { path, table, .. } => vec![path, table],
     }
 }
 

@@ -24,7 +24,8 @@ use tune_remote::{Evidence, Found, HostKind, HostKinds, Options, SshConnector, T
 
 pub(crate) const LINEAGE: &str = "3f1c-test";
 
-/// A kind without opinions. Its keys say where an item is: `value:/path`, `either:/one:/other`, `file:/path`.
+/// A kind without opinions. Its keys say where an item is: `value:/path`, `either:/one:/other`, `file:/path`,
+/// `reported:/path:/table:field`.
 #[derive(Debug)]
 pub(crate) struct Plain;
 
@@ -59,6 +60,11 @@ impl HostKind for Plain {
         match word {
             "value" => Some(Target::Value { path: path.to_owned() }),
             "file" => Some(Target::File { path: path.to_owned() }),
+            "reported" => {
+                let (path, rest) = path.split_once(':')?;
+                let (table, field) = rest.split_once(':')?;
+                Some(Target::Reported { path: path.to_owned(), table: table.to_owned(), field: field.to_owned() })
+            }
             "either" => {
                 let (one, other) = path.split_once(':')?;
                 Some(Target::Either {
@@ -71,6 +77,12 @@ impl HostKind for Plain {
     }
     fn evidence(&self) -> &'static [&'static str] {
         &["/etc/sysctl.d/*.conf", "/closed/*.conf"]
+    }
+    fn times(&self) -> &'static [&'static str] {
+        &["/boot/*", "/etc/sysctl.d", "/none/*"]
+    }
+    fn beside(&self, key: &ItemKey) -> Vec<String> {
+        key.0.strip_prefix("value:").map(|path| vec![format!("{path}.beside"), "/../x".to_owned()]).unwrap_or_default()
     }
     fn layers(&self, _: &ItemKey, found: &Found, _: &Evidence) -> Result<ItemReading, Unreadable> {
         Ok(ItemReading {

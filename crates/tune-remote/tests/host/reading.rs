@@ -90,6 +90,55 @@ fn of_a_pair_the_one_that_is_not_zero_speaks() {
 }
 
 #[test]
+fn a_table_says_what_is_in_use() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        let key = "reported:/proc/sys/vm/max:/proc/stats:c_max";
+        let table = "13 1 0x01 1 272 1 2\nname   type data\nc_min  4    16\nc_max_x 4   5\nc_max 4\t4096\n* 4 x\n";
+        assert_eq!(ground.raw(key), Raw::Absent, "{shell:?}");
+        ground.write("/proc/sys/vm/max", "0\n");
+        assert_eq!(ground.item(key).unwrap_err().code.0, "tune::remote::unreadable");
+        ground.write("/proc/stats", table);
+        assert_eq!(ground.raw(key), text("4096"), "{shell:?}");
+        ground.write("/proc/stats", "c_max 4");
+        assert_eq!(ground.item(key).unwrap_err().code.0, "tune::remote::unreadable");
+    }
+}
+
+#[test]
+fn times_are_read_without_contents() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        fs::create_dir(ground.path("/boot")).unwrap();
+        for (name, time) in [("initrd.img-6", "@1700000000"), ("it's $(id)", "@17")] {
+            ground.write(&format!("/boot/{name}"), "big");
+            let path = ground.path(&format!("/boot/{name}"));
+            assert!(Command::new("touch").arg("-d").arg(time).arg(path).status().unwrap().success());
+        }
+        let evidence = Evidence::from_texts(&ground.read(&["value:/proc/sys/vm/swappiness"]).readings[0].evidence);
+        assert_eq!(evidence.times["/boot/initrd.img-6"], 1_700_000_000, "{shell:?}");
+        assert_eq!(evidence.times["/boot/it's $(id)"], 17);
+        assert_eq!(evidence.times.len(), 3, "{:?}", evidence.times);
+        assert!(evidence.times.contains_key("/etc/sysctl.d") && evidence.files.is_empty());
+    }
+}
+
+#[test]
+fn what_stands_beside_an_item_is_read_with_it() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        ground.write("/proc/sys/vm/a.beside", "1\n");
+        ground.write("/proc/sys/vm/b.beside", "2\n");
+        fs::set_permissions(ground.path("/proc/sys/vm/b.beside"), fs::Permissions::from_mode(0o444)).unwrap();
+        let read = |keys: &[&str]| Evidence::from_texts(&ground.read(keys).readings[0].evidence);
+        let both = read(&["value:/proc/sys/vm/a", "value:/proc/sys/vm/b", "value:/proc/sys/vm/c"]);
+        assert_eq!(both.files["/proc/sys/vm/a.beside"], "1\n", "{shell:?}");
+        assert_eq!((both.modes["/proc/sys/vm/b.beside"], both.modes.len(), both.files.len()), (0o444, 2, 2));
+        assert_eq!(read(&["value:/proc/sys/vm/a"]).modes.len(), 1);
+    }
+}
+
+#[test]
 fn files_are_read_whole_with_mode_and_owner() {
     for shell in Shell::all() {
         let ground = Ground::new(shell);

@@ -60,6 +60,51 @@ fn a_batch_is_applied_and_its_inverse_leaves_no_trace() {
 }
 
 #[test]
+fn a_write_that_the_table_does_not_show_is_refused() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        let key = "reported:/proc/sys/vm/max:/proc/stats:c_max";
+        ground.write("/proc/sys/vm/max", "0\n");
+        ground.write("/proc/stats", "name type data\nc_max 4 4096\n");
+        let said = ground.apply(&batch(1, 1, &[(key, text("4096"), text("1"))])).unwrap();
+        assert!(matches!(&said[..], [Outcome::Refused { message }] if message.contains("4096")), "{shell:?} {said:?}");
+        // It was written and ignored, and it did not stay.
+        assert_eq!(ground.text("/proc/sys/vm/max"), "0\n");
+        let said = ground.apply(&batch(1, 2, &[(key, text("0"), text("4096"))])).unwrap();
+        assert_eq!(said, [Outcome::Done], "{shell:?}");
+        let said = ground.apply(&batch(1, 3, &[(key, text("0"), text("1"))])).unwrap();
+        assert_eq!(said, [Outcome::Conflict { live: text("4096") }], "{shell:?}");
+    }
+}
+
+#[test]
+fn what_a_module_prints_in_other_words_is_the_same() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        let key = "value:/proc/sys/vm/flag";
+        let cases = [
+            ("Y", "1", Outcome::Done),
+            ("1", "Y", Outcome::Done),
+            ("N", "0", Outcome::Done),
+            ("Y", "0", Outcome::Conflict { live: text("Y") }),
+            ("N", "1", Outcome::Conflict { live: text("N") }),
+            ("Y", "YY", Outcome::Conflict { live: text("Y") }),
+            ("cycle [fastest] original", "fastest", Outcome::Done),
+            ("[fastest] original", "fastest", Outcome::Done),
+            ("cycle [fastest]", "cycle", Outcome::Conflict { live: text("cycle [fastest]") }),
+            ("cycle [fastest]", "f*", Outcome::Conflict { live: text("cycle [fastest]") }),
+            ("cycle [fastest]", "", Outcome::Conflict { live: text("cycle [fastest]") }),
+            ("a [b] [c]", "[b]", Outcome::Conflict { live: text("a [b] [c]") }),
+        ];
+        for (sequence, (live, other, outcome)) in (1..).zip(cases) {
+            ground.write("/proc/sys/vm/flag", format!("{live}\n"));
+            let said = ground.apply(&batch(1, sequence, &[(key, text(other), text(other))])).unwrap();
+            assert_eq!(said, [outcome], "{shell:?} {live} {other}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_with_next_to_nothing_to_do_ends_at_once() {
     // Its watchdog is told to go before it has come to itself.
     for shell in Shell::all() {

@@ -1,6 +1,6 @@
 //! The wire to one machine: what the contract promises, and what happens to the promise when a fault strikes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{pending, ready};
 use std::sync::Arc;
 
@@ -297,11 +297,13 @@ fn facts(name: &str, machine: &Machine) -> Facts {
 }
 
 fn reading(machine: &Machine, kind: &dyn HostKind, lookup: &Lookup) -> Reading {
-    let evidence = evidence(machine, kind);
+    let evidence = evidence(machine, kind, &lookup.keys);
     let item = |key: &ItemKey| {
         let raw = kind.target(key).map_or(Raw::Absent, |target| machine.read(&target));
         let mode = match kind.target(key) {
-            Some(Target::Value { .. } | Target::Either { .. }) if raw != Raw::Absent => Some(0o644),
+            Some(Target::Value { .. } | Target::Either { .. } | Target::Reported { .. }) if raw != Raw::Absent => {
+                Some(0o644)
+            }
             _ => None,
         };
         kind.layers(key, &Found { raw, writable: true, mode }, &evidence)
@@ -310,8 +312,10 @@ fn reading(machine: &Machine, kind: &dyn HostKind, lookup: &Lookup) -> Reading {
     Reading { items, evidence: Arc::new(evidence.to_texts()) }
 }
 
-fn evidence(machine: &Machine, kind: &dyn HostKind) -> Evidence {
-    let wanted = |path: &str| kind.evidence().iter().any(|glob| matches(glob.as_bytes(), path.as_bytes()));
+fn evidence(machine: &Machine, kind: &dyn HostKind, keys: &BTreeSet<ItemKey>) -> Evidence {
+    let beside: BTreeSet<String> = keys.iter().flat_map(|key| kind.beside(key)).collect();
+    let named = |path: &str| kind.evidence().iter().any(|glob| matches(glob.as_bytes(), path.as_bytes()));
+    let wanted = |path: &str| named(path) || beside.contains(path);
     let text = |content: &[u8]| String::from_utf8_lossy(content).into_owned();
     let files = machine.files.iter().filter(|(path, _)| wanted(path));
     let mut evidence = Evidence {

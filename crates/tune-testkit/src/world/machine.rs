@@ -17,7 +17,7 @@ pub struct Machine {
     pub boots: u64,
     /// Fingerprints of its ssh host keys.
     pub host_keys: BTreeSet<String>,
-    /// What the kernel uses, by path.
+    /// What the kernel uses, by path; by `TABLE:FIELD` for a line of a table.
     pub values: BTreeMap<String, Knob>,
     /// Regular files, by path.
     pub files: BTreeMap<String, FileState>,
@@ -105,6 +105,10 @@ impl Machine {
                 let half = if value(&first.1) == "0" && value(&second.1) != "0" { second } else { first };
                 Raw::Text(format!("{}={}", half.0, value(&half.1)))
             }
+            Target::Reported { path, table, field } => {
+                let used = self.values.get(&line(table, field)).filter(|_| self.values.contains_key(path));
+                used.map_or(Raw::Absent, |knob| Raw::Text(knob.value.clone()))
+            }
             Target::File { path } => self.files.get(path).map_or(Raw::Absent, |file| Raw::File(file.clone())),
         }
     }
@@ -117,6 +121,12 @@ impl Machine {
                 let (name, value) = text.split_once('=').ok_or("no half of the pair is named")?;
                 let half = [first, second].into_iter().find(|half| half.0 == name).ok_or("no such half")?;
                 self.set(&half.1, value)
+            }
+            (Target::Reported { path, table, field }, Raw::Text(text)) => {
+                self.set(path, text)?;
+                // What is out of its range is taken without a word, and not used.
+                let _ = self.set(&line(table, field), text);
+                Ok(())
             }
             (Target::File { path }, Raw::File(file)) => {
                 self.files.insert(path.clone(), file.clone());
@@ -142,11 +152,14 @@ impl Machine {
                     file.content.clear();
                 }
             }
-            (Target::Value { path } | Target::Either { first: (_, path), .. }, _) => {
-                if let Some(knob) = self.values.get_mut(path) {
-                    "7".clone_into(&mut knob.value);
-                }
-            }
+            (Target::Value { path } | Target::Either { first: (_, path), .. }, _) => self.garble(path),
+            (Target::Reported { table, field, .. }, _) => self.garble(&line(table, field)),
+        }
+    }
+
+    fn garble(&mut self, path: &str) {
+        if let Some(knob) = self.values.get_mut(path) {
+            "7".clone_into(&mut knob.value);
         }
     }
 
@@ -212,6 +225,11 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// Under which name of [`Machine::values`] stands what a line of a table says, for [`Target::Reported`].
+fn line(table: &str, field: &str) -> String {
+    format!("{table}:{field}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 # What an item is now, and making it something else.
 #
-# A PLACE is where an item lives:   value PATH | either NAME PATH NAME PATH | file PATH
+# A PLACE is where an item lives:   value PATH | either NAME PATH NAME PATH | reported PATH TABLE FIELD | file PATH
 # A FORM is what it is:             absent | text VALUE | file MODE UID GID SHA256
 # Whatever else can be in a place has a form that no wanted form equals: link, directory, special, unreadable.
 
@@ -9,6 +9,7 @@ look() {
   case $1 in
   value) look_value "$2" ;;
   either) look_either "$2" "$3" "$4" "$5" ;;
+  reported) look_reported "$2" "$3" "$4" ;;
   file) look_file "$2" ;;
   esac
 }
@@ -43,6 +44,24 @@ look_either() {
   fi
 }
 
+# What was written to the first file says nothing; the line `FIELD TYPE VALUE` of the table does.
+look_reported() {
+  live=absent
+  [ -e "$1" ] || return 0
+  table=$(cat "$2" 2>/dev/null)
+  field=$3
+  set -f
+  set -- $table
+  live=unreadable
+  while [ $# -ge 3 ]; do
+    if [ "$1" = "$field" ]; then
+      live="text $3"
+      return
+    fi
+    shift
+  done
+}
+
 look_file() {
   if [ -L "$1" ]; then
     live=link
@@ -68,7 +87,22 @@ same() {
   squeeze "$1"
   first=$squeezed
   squeeze "$2"
-  [ "$first" = "$squeezed" ]
+  [ "$first" = "$squeezed" ] && return
+  # A module prints a truth value as Y or N, whatever was written, and a choice among all that could be chosen.
+  case $first/$squeezed in
+  'text Y/text 1' | 'text 1/text Y' | 'text N/text 0' | 'text 0/text N') return 0 ;;
+  esac
+  chosen "$first" "$squeezed" || chosen "$squeezed" "$first"
+}
+
+# chosen FORM FORM: whether the first is a menu such as `text slow [fast]` in which the second, `text fast`, is chosen.
+chosen() {
+  case $2 in *[][]*) return 1 ;; esac
+  case " ${1#text } " in
+  "  "*) false ;;
+  *" [${2#text }] "*) ;;
+  *) false ;;
+  esac
 }
 
 squeeze() {
@@ -85,6 +119,7 @@ put() {
   why=
   case $1 in
   value) put_value "$form" "$2" ;;
+  reported) put_reported "$form" "$2" "$3" "$4" ;;
   either)
     case $form in
     "text $2="*) put_value "text ${form#"text $2="}" "$3" ;;
@@ -108,6 +143,14 @@ put_value() {
   fi
   # cat writes the value with one write, as the kernel wants it, and can say why it was refused; the shell cannot.
   why=$({ printf '%s\n' "${1#text }" 2>/dev/null | cat >"$2"; } 2>&1)
+}
+
+# What the system ignored does not stay behind either: some day it might be taken.
+put_reported() {
+  kept=$(cat "$2" 2>/dev/null)
+  put_value "$1" "$2" || return
+  look_reported "$2" "$3" "$4"
+  same "$live" "$1" || put_value "text $kept" "$2"
 }
 
 put_file() {

@@ -1,5 +1,17 @@
 # Looking at a host: every path of a plan with three processes, however many paths there are.
 
+# dates GLOB PATH...: when each of the paths that exist was last changed. Nothing is read of them.
+dates() {
+  printf '%s times %s\n' "$nonce" "$1"
+  shift
+  for path do
+    shift
+    case $path in *"$newline"*) continue ;; esac
+    [ ! -e "$path" ] || set -- "$@" "$path"
+  done
+  [ $# -eq 0 ] || stat -L -c '%Y %n' -- "$@" </dev/null
+}
+
 # survey ARGUMENT...: prints one record about each path, then the modes and contents of all files that can be read. An
 # argument that is no path is a mark; it is handed back, so that the reader knows which glob gave which files.
 survey() {
