@@ -1,10 +1,19 @@
 //! Answers from plain structs, and the attributes of a block as plain structs.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tune_core::number::Number;
-use tune_core::value::Value;
+use tune_core::path::AttributePath;
+use tune_core::problem::Problem;
+use tune_core::reading::Unreadable;
+use tune_core::text::visible;
+use tune_core::value::{Value, decode};
+
+use crate::codes::{BAD_BLOCK, BAD_NUMBER};
+use crate::unreadable;
 
 /// Returns the answer as a value: the way back of [`tune_core::value::decode`]. Every field is there, one without a value
 /// as `null`, so that an answer always has the shape of its schema.
@@ -24,6 +33,30 @@ fn value(json: &serde_json::Value) -> Value {
             Value::Map(entries.iter().map(|(name, entry)| (name.clone(), value(entry))).collect())
         }
     }
+}
+
+/// Returns the attributes of a block as a struct. They were checked before, so an error is a rare thing.
+pub fn block<T: DeserializeOwned>(attributes: &BTreeMap<String, Value>) -> Result<T, Unreadable> {
+    decode(attributes).map_err(|error| {
+        let message = format!("the attributes cannot be read: {}", visible(&error.to_string(), 200));
+        unreadable(BAD_BLOCK, message, "Correct the block.")
+    })
+}
+
+/// Returns the problem of attributes that do not fit together.
+pub fn bad_block(path: AttributePath, message: &str, label: &str, help: &str) -> Problem {
+    Problem::new(BAD_BLOCK, path, message, label).with_help(help)
+}
+
+/// Returns what is wrong with the number in the attribute `name`.
+pub fn check_number(attributes: &BTreeMap<String, Value>, name: &str, range: RangeInclusive<u64>) -> Option<Problem> {
+    let Some(Value::Number(number)) = attributes.get(name) else { return None };
+    if number.as_u64().is_some_and(|number| range.contains(&number)) {
+        return None;
+    }
+    let message = format!("`{name}` cannot be {number}");
+    let label = format!("not from {} to {}", range.start(), range.end());
+    Some(Problem::new(BAD_NUMBER, AttributePath::attribute(name), message, label))
 }
 
 /// Returns the text of an attribute that was written as one.

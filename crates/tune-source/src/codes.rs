@@ -3,6 +3,8 @@
 use tune_core::problem::{Code, Explanation};
 
 pub(crate) const BAD_TIME: Code = Code("tune::source::bad_time");
+pub(crate) const BAD_NUMBER: Code = Code("tune::source::bad_number");
+pub(crate) const BAD_BLOCK: Code = Code("tune::source::bad_block");
 pub(crate) const BAD_PATH: Code = Code("tune::source::bad_path");
 pub(crate) const BAD_FILE: Code = Code("tune::source::bad_file");
 pub(crate) const BAD_URL: Code = Code("tune::source::bad_url");
@@ -21,6 +23,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "a time is not written as one",
         text: "A time is a whole number and a unit: `500ms`, `5s`, `2m`. It must be more than nothing, and at most an \
                hour: a source is asked again and again, so it must not wait for long.",
+    },
+    Explanation {
+        code: BAD_NUMBER,
+        title: "a number of a source is out of range",
+        text: "A port is from 1 to 65535, a status of HTTP from 100 to 599, and a limit has a greatest value of its own, \
+               which the message names.",
+    },
+    Explanation {
+        code: BAD_BLOCK,
+        title: "the attributes of a source do not fit together",
+        text: "Something is missing, or written twice in two ways. The message names the attributes; the manual of the \
+               source says what each is for.",
     },
     Explanation {
         code: BAD_PATH,
@@ -97,7 +111,7 @@ mod tests {
     #[test]
     fn every_code_is_explained() {
         let codes: Vec<&str> = EXPLANATIONS.iter().map(|explanation| explanation.code.0).collect();
-        assert_eq!(codes.len(), 11);
+        assert_eq!(codes.len(), 13);
         assert!(codes.iter().all(|code| code.starts_with("tune::source::")));
     }
 }

@@ -1,16 +1,20 @@
 //! Hosts by which something is reached: a source asks all of them side by side, and one that is away is a part of the
 //! answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tune_core::address::{Address, InstanceKey};
 use tune_core::contract::Connection;
+use tune_core::path::AttributePath;
+use tune_core::problem::Problem;
 use tune_core::reading::Unreadable;
 use tune_core::schema::HostReference;
 use tune_core::source::Reach;
+use tune_core::value::Value;
 
 use crate::codes::NO_HOST;
-use crate::unreadable;
+use crate::{bad_block, unreadable};
 
 /// The name of a host, as `name` of a host in an expression has it: the key of the instance, or the name of the block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,4 +49,50 @@ pub async fn connection(reach: &dyn Reach, host: &HostReference) -> Result<Asked
     let address: Address = host.0.parse().map_err(|_| unknown())?;
     let connection = reach.connection(&address).await.ok_or_else(unknown)?;
     Ok(Asked { name: host_name(&address), address, connection })
+}
+
+/// Returns what is wrong with the attributes `host` and `hosts` of a block that takes one of the two.
+pub fn check_hosts(attributes: &BTreeMap<String, Value>) -> Option<Problem> {
+    let written = |name: &str| attributes.get(name).is_some_and(|value| *value != Value::Null);
+    let none = |name: &str| attributes.get(name) == Some(&Value::List(Vec::new()));
+    match (written("host"), written("hosts")) {
+        (true, true) => {
+            let path = AttributePath::attribute("hosts");
+            let message = "`host` and `hosts` exclude each other";
+            Some(bad_block(path, message, "`host` names one already", "write all hosts into `hosts`"))
+        }
+        (false, false) => {
+            let message = "no host is named";
+            Some(bad_block(AttributePath::default(), message, "nobody to ask", "write `host` or `hosts`"))
+        }
+        (false, true) if none("hosts") => {
+            let path = AttributePath::attribute("hosts");
+            Some(bad_block(path, "no host is named", "an empty list", "name at least one host"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_called_by_its_key_or_its_block() {
+        let name = |text: &str| host_name(&text.parse().unwrap()).0;
+        assert_eq!(["host.nas", "host.k3s[\"pve\"]", "host.k3s[2]"].map(name), ["nas", "pve", "2"]);
+    }
+
+    #[test]
+    fn one_of_the_two_names_the_hosts() {
+        let (one, list) = (Value::from("host.a"), Value::List(vec![Value::from("host.a")]));
+        let check = |pairs: &[(&str, &Value)]| {
+            let attributes = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
+            check_hosts(&attributes).map(|problem| problem.message)
+        };
+        assert_eq!(check(&[("host", &one)]), None);
+        assert_eq!(check(&[("hosts", &list), ("host", &Value::Null)]), None);
+        assert!(check(&[("hosts", &list), ("host", &one)]).is_some() && check(&[]).is_some());
+        assert!(check(&[("hosts", &Value::List(Vec::new()))]).is_some());
+    }
 }

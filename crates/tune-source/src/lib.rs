@@ -15,10 +15,10 @@ mod time;
 mod tls;
 mod url;
 
-pub use answer::{answer, attribute};
+pub use answer::{answer, attribute, bad_block, block, check_number};
 pub use codes::EXPLANATIONS;
 pub use folder::Folder;
-pub use hosts::{Asked, HostName, connection, host_name};
+pub use hosts::{Asked, HostName, check_hosts, connection, host_name};
 pub use time::{TimeLimit, within};
 pub use tls::{Tls, TlsFiles};
 pub use url::{Place, Scheme, Url};

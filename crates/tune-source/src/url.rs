@@ -3,6 +3,11 @@
 use std::fmt;
 
 use hyper::Uri;
+use tune_core::reading::Unreadable;
+use tune_core::text::visible;
+
+use crate::codes::BAD_URL;
+use crate::unreadable;
 
 /// Whether what is said is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +69,14 @@ impl Url {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self { scheme, place: Place { host, port }, path })
+    }
+
+    /// Returns the URL that a text is; for a text that was checked before.
+    pub fn read(text: &str) -> Result<Self, Unreadable> {
+        Self::parse(text).map_err(|reason| {
+            let message = format!("`{}` cannot be used as a URL: {reason}", visible(text, 200));
+            unreadable(BAD_URL, message, "Write it like `https://10.0.0.5:2379`.")
+        })
     }
 
     /// Returns whether two URLs lead to the same service.

@@ -9,10 +9,10 @@ use tune_core::path::AttributePath;
 use tune_core::problem::Problem;
 use tune_core::reading::Unreadable;
 use tune_core::schema::HostReference;
-use tune_core::value::{Value, decode};
-use tune_source::{Folder, Place, Scheme, TimeLimit, Tls, TlsFiles, Url, unreadable};
+use tune_core::value::Value;
+use tune_source::{Folder, Place, Scheme, TimeLimit, Tls, TlsFiles, Url, check_number};
 
-use crate::codes::{BAD_ENDPOINT, BAD_NUMBER, NO_ENDPOINT, TWO_WAYS};
+use crate::codes::{BAD_ENDPOINT, NO_ENDPOINT, TWO_WAYS};
 
 /// The port for clients.
 const CLIENT_PORT: u16 = 2379;
@@ -126,26 +126,20 @@ pub(crate) fn check(attributes: &BTreeMap<String, Value>) -> Vec<Problem> {
         let problem = Problem::new(TWO_WAYS, path, message, "asks for metrics, and `hosts` for the client API");
         problems.push(problem.with_help("write `metrics_port` too"));
     }
-    for (name, least, most) in [("port", 1, 65_535), ("metrics_port", 1, 65_535), ("max_lag", 0, i64::MAX)] {
-        if let Some(Value::Number(number)) = attributes.get(name)
-            && !number.as_i64().is_some_and(|number| (least..=most).contains(&number))
-        {
-            let message = format!("`{name}` cannot be {number}");
-            problems.push(Problem::new(BAD_NUMBER, AttributePath::attribute(name), message, "out of range"));
-        }
+    for name in ["port", "metrics_port"] {
+        problems.extend(check_number(attributes, name, 1..=65_535));
     }
+    problems.extend(check_number(attributes, "max_lag", 0..=i64::MAX.unsigned_abs()));
     problems
 }
 
 /// Returns what a block asks for, with its files read.
 pub(crate) fn asking(attributes: &BTreeMap<String, Value>, folder: &Folder) -> Result<Asking, Unreadable> {
-    let wrong = |message: String| unreadable(NO_ENDPOINT, message, "Correct the block.");
-    let block: Attributes = decode(attributes).map_err(|error| wrong(error.to_string()))?;
+    let block: Attributes = tune_source::block(attributes)?;
     let is_metrics = block.metrics_port.is_some() || block.metrics_endpoints.is_some();
     let over = if is_metrics { Over::Metrics } else { Over::Client };
     let endpoints = block.endpoints.or(block.metrics_endpoints).unwrap_or_default();
-    let urls: Result<Vec<Url>, _> = endpoints.iter().map(|text| Url::parse(text)).collect();
-    let urls = urls.map_err(|reason| wrong(format!("an endpoint cannot be used: {reason}")))?;
+    let urls = endpoints.iter().map(|text| Url::read(text)).collect::<Result<Vec<Url>, _>>()?;
     let files = TlsFiles {
         ca_file: block.ca_file,
         cert_file: block.cert_file,

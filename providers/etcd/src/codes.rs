@@ -4,7 +4,6 @@ use tune_core::problem::{Code, Explanation};
 
 pub(crate) const NO_ENDPOINT: Code = Code("tune::etcd::no_endpoint");
 pub(crate) const BAD_ENDPOINT: Code = Code("tune::etcd::bad_endpoint");
-pub(crate) const BAD_NUMBER: Code = Code("tune::etcd::bad_number");
 pub(crate) const TWO_WAYS: Code = Code("tune::etcd::two_ways");
 pub(crate) const NO_GATEWAY: Code = Code("tune::etcd::no_gateway");
 pub(crate) const NOT_ETCD: Code = Code("tune::etcd::not_etcd");
@@ -26,11 +25,6 @@ pub(crate) const EXPLANATIONS: &[Explanation] = &[
         title: "an endpoint of etcd is not a URL that can be used",
         text: "An endpoint is `http://` or `https://`, a name or an address, and a port, without a path: \
                `https://10.0.0.5:2379`. `etcdctl member list` shows the client URLs of all members.",
-    },
-    Explanation {
-        code: BAD_NUMBER,
-        title: "a number of a block `etcd` is out of range",
-        text: "A port is from 1 to 65535, and `max_lag` is a number of entries that is not negative.",
     },
     Explanation {
         code: TWO_WAYS,

@@ -59,9 +59,9 @@ fn every_mistake_is_told() {
             "timeout tune::source::bad_time",
             "metrics_port tune::etcd::two_ways",
             "metrics_port tune::etcd::two_ways",
-            "port tune::etcd::bad_number",
-            "metrics_port tune::etcd::bad_number",
-            "max_lag tune::etcd::bad_number",
+            "port tune::source::bad_number",
+            "metrics_port tune::source::bad_number",
+            "max_lag tune::source::bad_number",
         ],
     );
     check(
