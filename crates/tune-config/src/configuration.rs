@@ -118,7 +118,7 @@ impl Configuration {
     }
 
     fn span_within(&self, block: &BlockPlaces, path: &[PathStep]) -> Span {
-        let Some((PathStep::Name(name), rest)) = path.split_first() else { return block.header };
+        let Some((PathStep::Name(name) | PathStep::Key(name), rest)) = path.split_first() else { return block.header };
         if let Some(blocks) = block.content.blocks.get(name.as_str()) {
             let (inner, rest) = match rest.split_first() {
                 Some((PathStep::Key(key) | PathStep::Name(key), rest))

@@ -1,9 +1,12 @@
 //! Whole configurations, from text to what comes out. Each area has one `check`.
 
+mod block;
 mod broken;
+mod data;
 mod expression;
 mod instances;
 mod property;
+mod rolling;
 mod secret;
 mod span;
 mod variables;
@@ -11,9 +14,11 @@ mod variables;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use tune_core::reading::Unreadable;
 use tune_core::schema::{Attribute, HostReference, KindSchema, Type};
 use tune_core::source::Use;
 use tune_core::value::Scalar;
+use tune_core::{Address, Value};
 
 use crate::{Configuration, Diagnostics, Inputs, Resolved, SourceSchema, Vocabulary, load, resolve};
 
@@ -186,6 +191,50 @@ pub(crate) fn resolve_files(files: &[(&str, &str)], inputs: &Inputs) -> Result<C
 /// Resolves one file.
 fn resolve_text(hcl: &str) -> Result<Configuration, Diagnostics> {
     resolve_files(&[("main.tune.hcl", hcl)], &Inputs::default())
+}
+
+/// What was read, as [`resolve`] takes it.
+type Answers = BTreeMap<Address, Result<Value, Unreadable>>;
+
+/// Resolves one file level by level, answering from `known`. Gives the questions of each level as well; a question that
+/// has no answer in `known` is a mistake of the test.
+fn resolve_with(hcl: &str, known: &Answers) -> (Vec<Vec<String>>, Result<Configuration, Diagnostics>) {
+    let (files, words) = (folder(&[("main.tune.hcl", hcl)]), Words::new());
+    let vocabulary = words.vocabulary();
+    let module = load(&files, &vocabulary, "0.1.0");
+    let (mut answers, mut levels) = (Answers::new(), Vec::new());
+    loop {
+        let needs = match resolve(&module, &Inputs::default(), &answers) {
+            Ok(Resolved::Needs(needs)) => needs,
+            Ok(Resolved::Ready(configuration)) => return (levels, Ok(*configuration)),
+            Err(mistakes) => return (levels, Err(mistakes)),
+        };
+        let mut level = Vec::new();
+        for query in &needs.queries {
+            level.push(format!("{} {}", query.address, Value::Map(query.attributes.clone())));
+            let hosts = query.attributes.values().flat_map(|value| match value {
+                Value::List(items) => items.clone(),
+                value => vec![value.clone()],
+            });
+            for host in hosts.filter_map(|value| value.as_str()?.parse::<Address>().ok()) {
+                assert!(needs.hosts.contains_key(&host) || needs.providers.contains_key(&host), "{host} is not known");
+            }
+            let answer = known.get(&query.address).unwrap_or_else(|| panic!("{} is not answered", query.address));
+            assert!(answers.insert(query.address.clone(), answer.clone()).is_none(), "{} again", query.address);
+        }
+        levels.push(level);
+    }
+}
+
+/// Returns a value that is written as HCL.
+fn value_of(hcl: &str) -> Value {
+    good(&format!("output \"x\" {{\n  value = {hcl}\n}}\n")).outputs["x"].value.clone()
+}
+
+/// Returns answers that are written as HCL.
+fn answers(pairs: &[(&str, &str)]) -> Answers {
+    let parsed = |address: &str| address.parse().expect("an address");
+    pairs.iter().map(|(address, hcl)| (parsed(address), Ok(value_of(hcl)))).collect()
 }
 
 /// Shows mistakes as `code «marked text» message`, one per line, without the code's common start.
