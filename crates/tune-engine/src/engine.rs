@@ -11,6 +11,7 @@ use tune_core::resource::{Become, Host, Transport};
 use tune_core::state::State;
 
 use crate::clock::Clock;
+use crate::conduct::Conduct;
 use crate::error::EngineError;
 use crate::forget::Forgotten;
 use crate::limits::Limits;
@@ -58,16 +59,18 @@ impl Engine {
 
     /// Executes a plan exactly. `command` is how the run is called in the history (`apply`), `by` who runs it
     /// (`user@machine`).
+    #[expect(clippy::too_many_arguments, reason = "each is another thing, and all are needed")]
     pub async fn run(
         &self,
         store: &mut dyn Store,
         plan: &Plan,
+        conduct: &Conduct<'_>,
         command: &str,
         by: &str,
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<Report, EngineError> {
-        self.execute(store, plan, (command, by), watch, stop).await
+        self.execute(store, plan, conduct, (command, by), watch, stop).await
     }
 
     /// Forgets everything that is recorded for these resources, here and in the ledgers of the hosts that can be

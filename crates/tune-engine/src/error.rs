@@ -5,7 +5,7 @@ use tune_core::journal::Disorder;
 use tune_core::plan::Mistake;
 use tune_core::problem::{Code, Explanation};
 
-use crate::report::Report;
+use crate::report::{GateReport, Report};
 use crate::store::StoreError;
 
 /// Why nothing was begun, or why a run broke off.
@@ -27,6 +27,12 @@ pub enum EngineError {
     OpenRun {
         /// Its number.
         number: u64,
+    },
+    /// Checks that a rollout waits for do not pass before it begins. Nothing changed.
+    #[error("{} before the first member", gates_do_not_pass(.gates))]
+    Gates {
+        /// What each of them says.
+        gates: Vec<GateReport>,
     },
     /// The state moved on since the plan was made. Nothing changed.
     #[error("the state changed since the plan was made: it was made for serial {planned}, which is {now} now")]
@@ -52,10 +58,18 @@ pub enum EngineError {
     Journal(#[from] Disorder),
 }
 
+fn gates_do_not_pass(gates: &[GateReport]) -> String {
+    let names: Vec<String> = gates.iter().map(|gate| format!("`{}`", gate.check)).collect();
+    format!("{} {} not pass", names.join(", "), if names.len() == 1 { "does" } else { "do" })
+}
+
 /// A host did not answer in time.
 pub const NO_ANSWER: Code = Code("tune::engine::no_answer");
 /// The machine behind an address keeps changing.
 pub const RESTLESS: Code = Code("tune::engine::restless");
+
+/// A question of a kind that this program does not know.
+pub const NO_SOURCE: Code = Code("tune::engine::no_source");
 
 /// The manual entries of the codes above.
 pub const EXPLANATIONS: &[Explanation] = &[
@@ -72,5 +86,11 @@ pub const EXPLANATIONS: &[Explanation] = &[
         text: "A host is recognised by its machine id and its ssh host keys. Each time that this address was asked, \
                another machine answered: several machines share it, behind a load balancer or by mistake. Give each \
                machine its own address.",
+    },
+    Explanation {
+        code: NO_SOURCE,
+        title: "nothing answers a question of this kind",
+        text: "A `data` or `probe` block asks something that this program has no source for, although the program that \
+               made the plan had one. Run both with the same version.",
     },
 ];

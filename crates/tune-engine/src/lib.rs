@@ -2,8 +2,10 @@
 //! every decision is a pure function of `tune-core`. It knows nothing of HCL, of a terminal or of any provider.
 //!
 //! Read in this order: [`engine`] (what can be asked), [`report`] (what comes back), [`store`] (what is remembered).
-//! A run is `run/mod.rs`: waves one after another, the hosts of a wave side by side, and for each host send, look
-//! where an answer is missing, undo what failed in part, bring the ledger up to date.
+//! A run is `run/mod.rs`: stages one after another (`run/course.rs`). A quiet stage is a wave, its hosts side by side,
+//! and for each host send, look where an answer is missing, undo what failed in part, bring the ledger up to date. A
+//! turn takes members (`run/turn.rs`): facts and gates before it, its waves, its activations, a look at what runs, the
+//! gates, and where it fails the way back.
 //!
 //! What it leaves beside the configuration, in `.tune/`, which only its owner may enter:
 //!
@@ -20,10 +22,12 @@
 //! with its `undo.sh`, the epoch, the lock) is listed in `tune-remote`, and so is the folder for ssh's sockets.
 
 pub mod clock;
+pub mod conduct;
 pub mod engine;
 pub mod error;
 pub mod forget;
 pub mod limits;
+pub mod look;
 mod read;
 pub mod rebuild;
 pub mod report;
@@ -35,10 +39,12 @@ mod together;
 pub mod watch;
 
 pub use clock::{Clock, SystemClock};
+pub use conduct::Conduct;
 pub use engine::Engine;
 pub use error::{EXPLANATIONS, EngineError};
 pub use limits::Limits;
-pub use report::{Report, ResourceOutcome, Settled};
+pub use look::{Checked, Looked};
+pub use report::{MemberOutcome, MemberReport, Report, ResourceOutcome, Settled};
 pub use stop::{Stop, Urgency};
 pub use store::{Committed, LocalStore, Store, StoreError, local};
 pub use watch::{RunEvent, Silent, Watch};

@@ -66,7 +66,8 @@ impl Engine {
         side_by_side(self.limits.reads, reads.collect()).await.into_iter().collect()
     }
 
-    async fn read_one(
+    /// Reads one host, again where that can help.
+    pub(crate) async fn read_one(
         &self,
         host: &Host,
         request: &ReadRequest,

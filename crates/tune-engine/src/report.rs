@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tune_core::Address;
+use tune_core::activation::Activation;
 use tune_core::item::{HostId, ItemId, Raw};
 use tune_core::plan::Owed;
+use tune_core::rollout::Verdict;
 use tune_core::state::RunResult;
 
 use crate::stop::Urgency;
@@ -19,6 +21,14 @@ pub struct Report {
     pub result: RunResult,
     /// Every resource that had work.
     pub resources: BTreeMap<Address, ResourceOutcome>,
+    /// The members that the plan takes, in its order.
+    pub members: Vec<MemberReport>,
+    /// Why the run stopped before its end, where no member failed: facts changed, or gates did not pass.
+    pub halted: Option<Halted>,
+    /// Rollouts that rest before their next batch: until when, in RFC 3339.
+    pub resting: BTreeMap<Address, String>,
+    /// Machines that were interrupted and were not seen to be back, each with what was waited for.
+    pub away: BTreeMap<Address, String>,
     /// Reverts that were not made, because somebody else changed the value.
     pub conflicts: Vec<Conflict>,
     /// Recorded items that were not put back, because they could not be read.
@@ -34,6 +44,101 @@ pub struct Report {
     /// What went wrong without harm to the result, as whole sentences: an export that could not be written, a ledger
     /// that could not be tidied.
     pub warnings: Vec<String>,
+}
+
+/// What became of one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberReport {
+    /// The host.
+    pub host: Address,
+    /// Its rollout; `None` for a host of none.
+    pub rollout: Option<Address>,
+    /// What became of it.
+    pub outcome: MemberOutcome,
+}
+
+/// What became of one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberOutcome {
+    /// It uses its new values and passed its gates.
+    Done {
+        /// What was activated, in order.
+        activations: Vec<Took>,
+    },
+    /// It failed, or the run did, and it is as it was before.
+    PutBack {
+        /// Why.
+        trouble: Trouble,
+        /// Whether its gates pass again; `true` where it has none.
+        is_green: bool,
+    },
+    /// It failed, and is not as it was before.
+    Failed {
+        /// Why.
+        trouble: Trouble,
+        /// Why it was not put back.
+        left: Left,
+    },
+    /// It was interrupted and has not been seen to be back.
+    Down {
+        /// What was waited for.
+        trouble: Trouble,
+    },
+    /// It was not begun.
+    Untouched,
+}
+
+/// One activation of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Took {
+    /// What was done.
+    pub activation: Activation,
+    /// How long until it was back, in seconds.
+    pub seconds: u64,
+}
+
+/// Why a member that failed is not as it was before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// The rollout says `halt`, or somebody asked to stop at once.
+    AsItIs,
+    /// It could not be put back: why, without a full stop.
+    NotUndone(String),
+}
+
+/// What went wrong with a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, without a full stop.
+    pub reason: String,
+    /// The gates that did not pass, where that is what went wrong.
+    pub gates: Vec<GateReport>,
+}
+
+/// A gate that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateReport {
+    /// The check.
+    pub check: Address,
+    /// What it said last.
+    pub verdict: Verdict,
+    /// For how many seconds it has not passed, as far as it was looked at.
+    pub seconds: u64,
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halted {
+    /// The members that would have been next.
+    pub hosts: Vec<Address>,
+    /// Why they were not begun.
+    pub trouble: Trouble,
+}
+
+impl Trouble {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), gates: Vec::new() }
+    }
 }
 
 /// What became of one resource.
@@ -84,6 +189,10 @@ pub enum NotStarted {
     HostInDoubt(Address),
     /// Somebody asked to stop.
     Stopped,
+    /// A member failed before, or something changed since the plan was made, so the run stopped.
+    Halted,
+    /// Its rollout rests until then, in RFC 3339.
+    Resting(String),
     /// One of its items could not be read.
     Unreadable(Failure),
     /// The run was interrupted before.

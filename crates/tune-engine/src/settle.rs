@@ -26,14 +26,16 @@ impl Engine {
         let base = store.state().clone();
         let ended = progress.end.is_some();
         let run = Run::new(self, watch, base, None, Journal::resumed(store, progress));
-        let gathered =
+        let mut gathered =
             Gathered { planned: header.resources.keys().cloned().collect(), interrupted: true, ..Gathered::default() };
+        // What was ordered comes first: while a machine boots it answers nothing.
+        gathered.away = run.recover_activations().await.into_iter().collect();
         let hosts = run.journal().hosts();
-        let hosts = hosts.iter().map(|host| -> Pending<'_, Result<(), Broken>> { Box::pin(run.recover(host)) });
+        let recoveries = hosts.iter().map(|host| -> Pending<'_, Result<(), Broken>> { Box::pin(run.recover(host)) });
         // A broken journal shows at the end, where everything is reported.
-        let _ = side_by_side(self.limits.parallelism, hosts.collect()).await;
+        let _ = side_by_side(self.limits.parallelism, recoveries.collect()).await;
         if !ended {
-            let _ = run.unwind_across_hosts().await;
+            let _ = run.unwind_across_hosts(&hosts).await;
         }
         let report = run.finish(gathered)?;
         Ok(Some(Settled { command: header.command, by: header.by, started: header.started, report }))

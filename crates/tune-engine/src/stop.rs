@@ -45,8 +45,17 @@ impl Stop {
 
     /// Waits until a stop at once is asked for, for ever if need be.
     pub(crate) async fn now(&self) {
+        self.reaches(Urgency::Now).await;
+    }
+
+    /// Waits until any stop is asked for, for ever if need be.
+    pub(crate) async fn asked(&self) {
+        self.reaches(Urgency::AfterWave).await;
+    }
+
+    async fn reaches(&self, least: Urgency) {
         let mut receiver = self.0.subscribe();
-        if receiver.wait_for(|urgency| *urgency == Urgency::Now).await.is_err() {
+        if receiver.wait_for(|urgency| *urgency >= least).await.is_err() {
             // The sender lives as long as `self`, so this cannot happen; if it did, nobody could ask any more.
             std::future::pending::<()>().await;
         }

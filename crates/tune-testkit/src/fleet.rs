@@ -15,7 +15,7 @@ use tune_core::resource::{Become, Host, Lifecycle, Resource, SshDestination, Tra
 use tune_core::state::{RunRecord, State};
 use tune_core::{Address, Value};
 use tune_engine::store::{Holder, LocalStore, Store};
-use tune_engine::{Clock, Engine, EngineError, Limits, Report, Settled, Silent, Stop};
+use tune_engine::{Clock, Conduct, Engine, EngineError, Limits, Report, Settled, Silent, Stop};
 
 use crate::faults::Faults;
 use crate::store::{Disk, Mirror, Watched};
@@ -70,7 +70,7 @@ pub enum Outcome {
         /// What was planned.
         plan: Box<Plan>,
         /// What became of it.
-        report: Report,
+        report: Box<Report>,
     },
 }
 
@@ -182,10 +182,12 @@ impl Fleet {
             };
             between();
             let stop = Stop::default();
-            let outcome = match engine.run(&mut *store, &plan, command(operation), "me@here", &Silent, &stop).await {
-                Ok(report) => Outcome::Ran { plan: Box::new(plan), report },
-                Err(error) => Outcome::Failed(error),
-            };
+            let conduct = Conduct::none();
+            let outcome =
+                match engine.run(&mut *store, &plan, &conduct, command(operation), "me@here", &Silent, &stop).await {
+                    Ok(report) => Outcome::Ran { plan: Box::new(plan), report: Box::new(report) },
+                    Err(error) => Outcome::Failed(error),
+                };
             Ended { settled, outcome }
         });
         ended.unwrap_or(Ended { settled: None, outcome: Outcome::Killed })

@@ -4,8 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use tune_config::Diagnostics;
+use tune_core::rollout::Verdict;
 use tune_core::state::RunResult;
 use tune_engine::rebuild::RebuildError;
+use tune_engine::report::GateReport;
 use tune_engine::{EngineError, Report, ResourceOutcome, StoreError, Urgency};
 
 use crate::render::diagnostic::Notice;
@@ -25,6 +27,8 @@ pub(crate) enum Exit {
     Stuck = 4,
     /// Stopped part-way; consistent, and can go on.
     Partial = 5,
+    /// A check does not pass.
+    Check = 6,
     /// The state or a target is locked.
     Locked = 7,
 }
@@ -62,6 +66,8 @@ impl Exit {
         match report.result {
             _ if report.open => Self::Stuck,
             RunResult::Stuck => Self::Stuck,
+            // Facts changed, or gates did not pass, before anything was done.
+            RunResult::Undone if report.halted.is_some() && report.is_untouched() => Self::Error,
             RunResult::Undone if !report.held.is_empty() && report.is_untouched() => Self::Locked,
             RunResult::Undone => Self::Undone,
             RunResult::Partial | RunResult::Paused => Self::Partial,
@@ -115,6 +121,11 @@ impl From<EngineError> for Failure {
                 Self::new(notice.help("log in as root, or set `become = \"sudo\"` for the host"))
             }
             EngineError::Stale { .. } => Self::new(notice.help("plan again")),
+            EngineError::Gates { gates } => Self {
+                exit: Exit::Check,
+                notices: vec![Notice { causes: gates.iter().flat_map(reasons).collect(), ..notice }
+                    .help("mend what the checks look at, or leave one out of this run with `-skip-gate`")],
+            },
             EngineError::OpenRun { .. } => Self {
                 exit: Exit::Stuck,
                 notices: vec![notice.help("bring the host back and run `tune apply`, which settles it first")],
@@ -131,6 +142,16 @@ impl From<EngineError> for Failure {
             )),
         }
     }
+}
+
+/// Why a gate does not pass.
+fn reasons(gate: &GateReport) -> Vec<String> {
+    let said = match &gate.verdict {
+        Verdict::Pass => Vec::new(),
+        Verdict::Fail { messages } => messages.clone(),
+        Verdict::Unknown { reason } => vec![reason.clone()],
+    };
+    said.into_iter().map(|said| format!("{}: {said}", gate.check)).collect()
 }
 
 impl From<RebuildError> for Failure {
@@ -173,7 +194,7 @@ mod tests {
     use tune_core::Address;
     use tune_core::item::HostId;
     use tune_core::plan::Owed;
-    use tune_engine::report::NotStarted;
+    use tune_engine::report::{Halted, NotStarted, Trouble};
 
     fn report(result: RunResult) -> Report {
         Report {
@@ -187,6 +208,10 @@ mod tests {
             stopped: Urgency::None,
             open: false,
             warnings: Vec::new(),
+            members: Vec::new(),
+            halted: None,
+            resting: BTreeMap::new(),
+            away: BTreeMap::new(),
         }
     }
 
@@ -213,6 +238,10 @@ mod tests {
             reason: String::new(),
         };
         check(&Report { owed: vec![owed], ..report(RunResult::Done) }, 5);
+        let halted = Some(Halted { hosts: Vec::new(), trouble: Trouble { reason: String::new(), gates: Vec::new() } });
+        check(&Report { halted: halted.clone(), ..report(RunResult::Undone) }, 1);
+        check(&Report { halted, ..report(RunResult::Partial) }, 5);
+        check(&report(RunResult::Paused), 5);
         let put_back = |undone| {
             let outcome = ResourceOutcome::PutBack { failures: Vec::new(), undone };
             BTreeMap::from([(Address::new("sysctl", "a"), outcome)])
@@ -232,6 +261,7 @@ mod tests {
         assert_eq!(code(damaged.into()), 1);
         assert_eq!(code(EngineError::NotRoot { host: Address::new("host", "a"), uid: 1000 }), 1);
         assert_eq!(code(EngineError::OpenRun { number: 3 }), 4);
+        assert_eq!(code(EngineError::Gates { gates: Vec::new() }), 6);
         assert_eq!(code(EngineError::Stale { planned: 1, now: 2 }), 1);
         let source = StoreError::Damaged { path: PathBuf::from("x"), what: "y".to_owned() };
         assert_eq!(code(EngineError::Interrupted { report: Box::new(report(RunResult::Stuck)), source }), 4);

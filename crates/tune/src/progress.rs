@@ -156,6 +156,7 @@ impl Watch for Progress {
                 });
             }
             RunEvent::Ended { .. } => self.clear(),
+            _ => {}
         }
     }
 }

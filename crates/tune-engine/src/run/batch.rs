@@ -102,7 +102,8 @@ impl Run<'_> {
             let group = if undoing { position } else { owners.len() };
             items.push(BatchItem { kind: intent.id.kind.clone(), key: intent.id.key.clone(), change, group });
         }
-        let cuts = |step: &StepNumber| self.cutting.as_ref().is_none_or(|cutting| cutting.contains(step));
+        let cuts =
+            |step: &StepNumber| self.cutting.as_ref().is_none_or(|cutting| cutting.contains(&journal.step(*step).0.id));
         let restore_after = steps.iter().any(cuts).then_some(self.engine.limits.restore_after);
         // While a restore may still put everything back, the ledger must cover that too; it is tidied afterwards.
         let after = if restore_after.is_some() { now.clone() } else { after };

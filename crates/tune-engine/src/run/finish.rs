@@ -11,7 +11,10 @@ use super::Run;
 use super::batch::NOT_TRIED;
 use super::journal::{Doubt, Journal};
 use crate::error::EngineError;
-use crate::report::{Conflict, Failure, NotStarted, Report, ResourceOutcome, StuckItem, Unread};
+use crate::report::{
+    Conflict, Failure, Halted, Left, MemberOutcome, MemberReport, NotStarted, Report, ResourceOutcome, StuckItem,
+    Unread,
+};
 use crate::stop::Urgency;
 use crate::watch::RunEvent;
 
@@ -26,6 +29,13 @@ pub(crate) struct Gathered {
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) unread: Vec<Unread>,
     pub(crate) owed: Vec<Owed>,
+    pub(crate) members: Vec<MemberReport>,
+    pub(crate) halted: Option<Halted>,
+    pub(crate) resting: BTreeMap<Address, String>,
+    /// Machines that were not seen to be back, with what was waited for.
+    pub(crate) away: BTreeMap<Address, String>,
+    /// Resources that were put back although nothing of them may have been written: only activated.
+    pub(crate) unwound: BTreeSet<Address>,
     pub(crate) stopped: Urgency,
     /// Whether an earlier process began the run.
     pub(crate) interrupted: bool,
@@ -39,10 +49,20 @@ impl Gathered {
     }
 
     fn report(self, journal: Option<&Journal<'_>>) -> Report {
-        let absent = if self.interrupted { NotStarted::Interrupted } else { NotStarted::Stopped };
+        let absent = match (self.interrupted, self.resting.first_key_value()) {
+            (true, _) => NotStarted::Interrupted,
+            (false, _) if self.stopped > Urgency::None => NotStarted::Stopped,
+            (false, Some((_, until))) => NotStarted::Resting(until.clone()),
+            (false, None) => NotStarted::Halted,
+        };
         let outcome = |address: &Address| {
             let known = journal.and_then(|journal| journal.outcome(address));
-            let recorded = || self.begun.contains(address).then_some(ResourceOutcome::Done { written: 0, recorded: 0 });
+            let unwound = self.unwound.contains(address);
+            let recorded = || match (self.begun.contains(address), unwound) {
+                (true, false) => Some(ResourceOutcome::Done { written: 0, recorded: 0 }),
+                (true, true) => Some(ResourceOutcome::PutBack { failures: Vec::new(), undone: 0 }),
+                (false, _) => None,
+            };
             known.or_else(recorded).unwrap_or_else(|| {
                 ResourceOutcome::NotStarted(self.not_started.get(address).unwrap_or(&absent).clone())
             })
@@ -51,12 +71,16 @@ impl Gathered {
             number: journal.map(|journal| journal.progress.header.run),
             result: RunResult::Done,
             resources: self.planned.iter().map(|address| (address.clone(), outcome(address))).collect(),
+            members: self.members,
+            halted: self.halted,
+            resting: self.resting,
+            away: self.away,
             conflicts: self.conflicts,
             unread: self.unread,
             owed: self.owed,
             held: journal.map(|journal| journal.held.clone()).unwrap_or_default(),
             stopped: self.stopped,
-            open: journal.is_some_and(|journal| journal.progress.unsettled().next().is_some()),
+            open: journal.is_some_and(Journal::is_open),
             warnings: journal.map(|journal| journal.warnings.clone()).unwrap_or_default(),
         }
     }
@@ -134,6 +158,8 @@ impl Report {
             && self.conflicts.is_empty()
             && self.unread.is_empty()
             && self.owed.is_empty()
+            && self.members.iter().all(|member| matches!(member.outcome, MemberOutcome::Done { .. }))
+            && self.away.is_empty()
     }
 
     /// Returns whether nothing was written anywhere, not even something that was undone.
@@ -145,7 +171,10 @@ impl Report {
 
     fn judge(&self) -> RunResult {
         let any = |test: fn(&ResourceOutcome) -> bool| self.resources.values().any(test);
-        if any(|outcome| matches!(outcome, ResourceOutcome::Stuck { .. } | ResourceOutcome::Unknown { .. })) {
+        if any(|outcome| matches!(outcome, ResourceOutcome::Stuck { .. } | ResourceOutcome::Unknown { .. }))
+            || self.members.iter().any(|member| member.outcome.needs_a_person())
+            || !self.away.is_empty()
+        {
             return RunResult::Stuck;
         }
         if self.is_complete() {
@@ -159,7 +188,20 @@ impl Report {
                     | ResourceOutcome::NotStarted(NotStarted::Unreadable(_) | NotStarted::Interrupted)
             )
         });
-        if failed && nothing_left { RunResult::Undone } else { RunResult::Partial }
+        if (failed || self.halted.is_some()) && nothing_left {
+            RunResult::Undone
+        } else if !failed && !self.resting.is_empty() {
+            RunResult::Paused
+        } else {
+            RunResult::Partial
+        }
+    }
+}
+
+impl MemberOutcome {
+    /// Returns whether the member is neither as wanted nor as before, although it should be one of them.
+    fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Down { .. } | Self::Failed { left: Left::NotUndone(_), .. })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tune_core::Address;
+use tune_core::activation::Activation;
 use tune_core::item::HostId;
 use tune_core::journal::{Event, Header, Intent, Progress, StepNumber, StepStatus};
 
@@ -32,6 +33,8 @@ pub(crate) struct Journal<'a> {
     pub(crate) held: BTreeSet<HostId>,
     /// Hosts whose ledger covers more than is managed there, because something failed.
     pub(crate) untidy: BTreeSet<HostId>,
+    /// Resources that are to be undone although nothing of them failed.
+    pub(crate) condemned: BTreeSet<Address>,
     /// What was last said of each resource, so that it is not said again with every wave on its host.
     pub(crate) told: BTreeMap<Address, RunEvent>,
     /// Taken in, but not durable yet.
@@ -56,6 +59,7 @@ impl<'a> Journal<'a> {
             warnings: Vec::new(),
             held: BTreeSet::new(),
             untidy: BTreeSet::new(),
+            condemned: BTreeSet::new(),
             told: BTreeMap::new(),
             waiting: Vec::new(),
             by_host: BTreeMap::new(),
@@ -67,6 +71,20 @@ impl<'a> Journal<'a> {
             journal.index(*step, intent);
         }
         journal
+    }
+
+    /// Takes in that a step is about to be sent, and returns its number.
+    pub(crate) fn intend(&mut self, intent: Intent) -> StepNumber {
+        let step = self.progress.steps.last_key_value().map_or(0, |(last, _)| *last) + 1;
+        self.note(Event::Intend { step, intent: Box::new(intent) });
+        step
+    }
+
+    /// Takes in that an activation is about to be ordered, and returns its number.
+    pub(crate) fn order(&mut self, host: HostId, activation: Activation, mark: String) -> u64 {
+        let number = self.progress.activations.len() as u64 + 1;
+        self.note(Event::Activate { number, host, activation, mark });
+        number
     }
 
     /// Takes an event in; it becomes durable with the next flush.
@@ -105,6 +123,11 @@ impl<'a> Journal<'a> {
     /// Returns whether it is not known of some step of a host what became of it.
     pub(crate) fn is_in_doubt(&self, host: &HostId) -> bool {
         self.on(host).any(|(_, (_, status))| !matches!(status, StepStatus::Settled(_)))
+    }
+
+    /// Returns whether it is not known of something what became of it, so that the run cannot end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.progress.unsettled().next().is_some() || self.progress.activating().next().is_some()
     }
 
     /// Returns the steps of one resource, in order.

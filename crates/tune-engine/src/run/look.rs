@@ -44,6 +44,13 @@ impl Run<'_> {
         self.look(host, Doubt { reason, help: None }).await;
     }
 
+    /// Makes sure that nothing which was sent to a host earlier can still take effect; returns whether the host said so.
+    pub(super) async fn shut_out(&self, host: &HostId) -> bool {
+        let reached = self.host(host);
+        let connection = self.engine.connection(&reached).await;
+        self.read_behind_fence(&*connection, &reached, &[]).await.is_ok()
+    }
+
     fn open_items(&self, host: &HostId) -> Vec<Lookup> {
         let journal = self.journal();
         let mut keys: BTreeMap<String, BTreeSet<ItemKey>> = BTreeMap::new();

@@ -1,21 +1,31 @@
-//! A run: the waves of a plan one after another, the hosts of a wave side by side, every intent durable before it is
-//! sent. Settling an interrupted run uses the same parts.
+//! A run: the stages of a plan one after another, the hosts of a wave and the members of a turn side by side, every
+//! intent durable before it is sent. Settling an interrupted run uses the same parts.
 
+mod activation;
 mod batch;
+mod course;
+mod facts;
 mod finish;
+mod gate;
 mod journal;
 mod ledger;
 mod look;
+mod member;
+mod policy;
+mod recover;
+mod revert;
+mod soak;
 mod steps;
+mod turn;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use tune_core::Address;
-use tune_core::contract::{Kind, Pending};
+use tune_core::contract::Kind;
 use tune_core::graph;
-use tune_core::item::HostId;
+use tune_core::item::{HostId, ItemId};
 use tune_core::journal::{Event, Header, Intent, StepNumber, StepOutcome, StepStatus};
 use tune_core::plan::{Plan, ResourcePlan, Step};
 use tune_core::resource::Host;
@@ -25,12 +35,13 @@ pub(crate) use self::finish::{Gathered, chain};
 pub(crate) use self::journal::{Broken, Journal};
 pub(crate) use self::ledger::ledger;
 
+use self::course::Course;
+use crate::conduct::Conduct;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::report::{Conflict, Failure, NotStarted, Report, ResourceOutcome, Unread};
-use crate::stop::{Stop, Urgency};
+use crate::report::{Conflict, Failure, NotStarted, Report, Unread};
+use crate::stop::Stop;
 use crate::store::Store;
-use crate::together::side_by_side;
 use crate::watch::{RunEvent, Watch};
 
 /// One run in progress.
@@ -41,8 +52,8 @@ pub(crate) struct Run<'a> {
     /// The state before the run.
     pub(crate) base: State,
     pub(crate) header: Header,
-    /// Steps that may cut the connection; `None` when the plan is gone, so that each of them might.
-    pub(crate) cutting: Option<BTreeSet<StepNumber>>,
+    /// Items of which a write may cut the connection; `None` when the plan is gone, so that each of them might.
+    pub(crate) cutting: Option<BTreeSet<ItemId>>,
     journal: Mutex<Journal<'a>>,
 }
 
@@ -51,7 +62,7 @@ impl<'a> Run<'a> {
         engine: &'a Engine,
         watch: &'a dyn Watch,
         base: State,
-        cutting: Option<BTreeSet<StepNumber>>,
+        cutting: Option<BTreeSet<ItemId>>,
         journal: Journal<'a>,
     ) -> Self {
         let header = journal.progress.header.clone();
@@ -98,7 +109,10 @@ impl<'a> Run<'a> {
     /// Splits steps after those that may cut the connection: what makes their value outlive a boot is only sent once it
     /// is confirmed that the host can still be reached.
     fn parts<'b>(&self, steps: &'b [StepNumber]) -> Vec<&'b [StepNumber]> {
-        let cuts = |step: &StepNumber| self.cutting.as_ref().is_some_and(|cutting| cutting.contains(step));
+        let journal = self.journal();
+        let cuts = |step: &StepNumber| {
+            self.cutting.as_ref().is_some_and(|cutting| cutting.contains(&journal.step(*step).0.id))
+        };
         steps.chunk_by(|step, next| !cuts(step) || cuts(next)).collect()
     }
 
@@ -127,6 +141,7 @@ impl Engine {
         &self,
         store: &mut dyn Store,
         plan: &Plan,
+        conduct: &Conduct<'_>,
         (command, by): (&str, &str),
         watch: &dyn Watch,
         stop: &Stop,
@@ -137,92 +152,21 @@ impl Engine {
             return Ok(gathered.nothing_to_do());
         }
         let header = self.header(store.state(), plan, command, by);
-        let (steps, cutting) = steps::number(plan, &header);
+        let (steps, cutting) = steps::steps(plan, &header);
         let base = store.state().clone();
+        self.gates_pass_before_all(plan, conduct, &base).await?;
         store.append(&[Event::Begin(header.clone())])?;
         watch.event(RunEvent::Begun { number: header.run, waves: plan.waves().count() });
         let run = Run::new(self, watch, base, Some(cutting), Journal::begun(store, header));
-        run.waves(plan, steps, gathered, stop).await
-    }
-}
-
-impl Run<'_> {
-    async fn waves(
-        self,
-        plan: &Plan,
-        mut steps: steps::Steps,
-        mut gathered: Gathered,
-        stop: &Stop,
-    ) -> Result<Report, EngineError> {
-        let waits_for = waits_for(plan);
-        for (index, wave) in plan.waves().enumerate() {
-            if stop.urgency() > Urgency::None {
-                break;
-            }
-            let mut begun = Vec::new();
-            for (host, addresses) in &wave.batches {
-                for address in addresses {
-                    match self.held_up(plan, address, &waits_for, &gathered) {
-                        Some(why) => {
-                            gathered.not_started.insert(address.clone(), why);
-                        }
-                        None => begun.push((self.host(host).address, address.clone())),
-                    }
-                }
-            }
-            // Only now, because a host with an intent that is not settled yet looks like one in doubt.
-            let mut batches: BTreeMap<HostId, Vec<StepNumber>> = BTreeMap::new();
-            for (step, intent) in begun.iter().flat_map(|(_, address)| steps.remove(address).unwrap_or_default()) {
-                // A resource that moved to another host is put back on the one that it came from.
-                batches.entry(intent.id.host.clone()).or_default().push(step);
-                self.journal().note(Event::Intend { step, intent: Box::new(intent) });
-            }
-            gathered.begun.extend(begun.iter().map(|(_, address)| address.clone()));
-            if self.journal().flush().is_err() {
-                return self.finish(gathered);
-            }
-            self.watch.event(RunEvent::WaveBegun { wave: index + 1, resources: begun });
-            let hosts =
-                batches.iter().map(|(host, steps)| -> Pending<'_, _> { Box::pin(self.settle_host(host, steps)) });
-            let hosts = side_by_side(self.engine.limits.parallelism, hosts.collect());
-            let settled = tokio::select! {
-                settled = hosts => settled,
-                () = stop.now() => break,
-            };
-            if settled.iter().any(Result::is_err) || self.unwind_across_hosts().await.is_err() {
-                return self.finish(gathered);
-            }
-        }
-        gathered.stopped = stop.urgency();
-        self.finish(gathered)
-    }
-
-    /// Returns why a resource cannot be begun.
-    fn held_up(&self, plan: &Plan, address: &Address, waits_for: &WaitsFor, gathered: &Gathered) -> Option<NotStarted> {
-        let resource = &plan.resources[address];
-        // An item that cannot be read cannot be brought to the wanted value, so the resource would stay half done. A
-        // revert puts back what it can.
-        if resource.configured
-            && let Some(failure) = unreadable(resource).next()
-        {
-            return Some(NotStarted::Unreadable(failure));
-        }
-        let failed = |other: &Address| {
-            gathered.not_started.contains_key(other)
-                || self.journal().outcome(other).is_some_and(|outcome| !matches!(outcome, ResourceOutcome::Done { .. }))
-        };
-        if let Some(other) = waits_for.get(address).into_iter().flatten().find(|other| failed(other)) {
-            return Some(NotStarted::Dependency(other.clone()));
-        }
-        let mut hosts = resource.items.iter().map(|item| &item.id.host);
-        hosts.find(|host| self.journal().is_in_doubt(host)).map(|host| NotStarted::HostInDoubt(self.host(host).address))
+        let gathered = Course::new(&run, plan, conduct, stop, steps, gathered).follow().await;
+        run.finish(gathered)
     }
 }
 
 /// What must be settled before each resource: what it depends on, or what depends on it where it is put back.
-type WaitsFor = BTreeMap<Address, BTreeSet<Address>>;
+pub(super) type WaitsFor = BTreeMap<Address, BTreeSet<Address>>;
 
-fn waits_for(plan: &Plan) -> WaitsFor {
+pub(super) fn waits_for(plan: &Plan) -> WaitsFor {
     let edges = |configured: bool| -> WaitsFor {
         let resources = plan.resources.iter().filter(|(_, resource)| resource.configured == configured);
         resources.map(|(address, resource)| (address.clone(), resource.depends_on.clone())).collect()
@@ -261,7 +205,7 @@ fn refuse(store: &dyn Store, plan: &Plan) -> Result<(), EngineError> {
 
 /// What the plan says that the report repeats.
 fn gathered(plan: &Plan) -> Gathered {
-    let mut gathered = Gathered { owed: plan.owed.clone(), ..Gathered::default() };
+    let mut gathered = Gathered { owed: plan.owed.clone(), members: turn::untouched(plan), ..Gathered::default() };
     for (address, resource) in &plan.resources {
         if resource.has_work() {
             gathered.planned.insert(address.clone());

@@ -1,16 +1,18 @@
-//! From a plan to what the journal says of it: the header, and one numbered step per item.
+//! From a plan to what the journal says of it: the header, and one step per item. A step gets its number when it is
+//! begun, because members side by side begin theirs in no fixed order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tune_core::Address;
-use tune_core::journal::{Header, Intent, StepNumber};
+use tune_core::item::ItemId;
+use tune_core::journal::{Header, Intent};
 use tune_core::plan::{Plan, PlannedHost};
 use tune_core::state::{HostRecord, ResourceRecord, State};
 
 use crate::engine::Engine;
 
 /// The steps of each resource, in the order in which they are written.
-pub(super) type Steps = BTreeMap<Address, Vec<(StepNumber, Intent)>>;
+pub(super) type Steps = BTreeMap<Address, Vec<Intent>>;
 
 impl Engine {
     pub(super) fn header(&self, state: &State, plan: &Plan, command: &str, by: &str) -> Header {
@@ -47,20 +49,17 @@ fn host_record(planned: &PlannedHost) -> HostRecord {
     }
 }
 
-/// Returns every step of a plan in order of execution, and those that may cut the connection.
-pub(super) fn number(plan: &Plan, header: &Header) -> (Steps, BTreeSet<StepNumber>) {
+/// Returns every step of a plan, and the items of which a write may cut the connection.
+pub(super) fn steps(plan: &Plan, header: &Header) -> (Steps, BTreeSet<ItemId>) {
     let mut steps = Steps::new();
     let mut cutting = BTreeSet::new();
-    let mut next = 0;
-    let in_order = plan.waves().flat_map(|wave| wave.batches.values()).flatten();
-    for address in in_order {
+    for address in plan.waves().flat_map(|wave| wave.batches.values()).flatten() {
         for item in &plan.resources[address].items {
             let Some(intent) = Intent::of(&plan.operation, header, address, item) else { continue };
-            next += 1;
             if item.may_cut_connection {
-                cutting.insert(next);
+                cutting.insert(item.id.clone());
             }
-            steps.entry(address.clone()).or_default().push((next, intent));
+            steps.entry(address.clone()).or_default().push(intent);
         }
     }
     (steps, cutting)

@@ -39,11 +39,9 @@ impl Run<'_> {
     }
 
     /// Undoes the rest of resources that live on two hosts because they moved, where they failed on the other one.
-    pub(crate) async fn unwind_across_hosts(&self) -> Result<(), Broken> {
-        let hosts = self.journal().hosts();
-        for host in &hosts {
-            let (written, recorded) = self.to_undo(host);
-            if !(written.is_empty() && recorded.is_empty()) {
+    pub(crate) async fn unwind_across_hosts(&self, hosts: &[HostId]) -> Result<(), Broken> {
+        for host in hosts {
+            if self.has_to_undo(host) {
                 self.journal().untidy.insert(host.clone());
                 self.bring_to_an_end(host, None).await?;
             }
@@ -51,12 +49,19 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns whether something on a host is to be undone.
+    pub(crate) fn has_to_undo(&self, host: &HostId) -> bool {
+        let (written, recorded) = self.to_undo(host);
+        !(written.is_empty() && recorded.is_empty())
+    }
+
     fn may_tidy(&self, host: &HostId) -> bool {
         let journal = self.journal();
         journal.untidy.contains(host) && !journal.is_in_doubt(host)
     }
 
-    /// Undoes the done steps of every resource on a host of which another step was not done.
+    /// Undoes the done steps of every resource on a host of which another step was not done, or that is to be undone as
+    /// a whole.
     async fn unwind(&self, host: &HostId) -> Result<(), Broken> {
         for attempt in 0..ATTEMPTS {
             let (written, recorded) = self.to_undo(host);
@@ -106,7 +111,8 @@ impl Run<'_> {
             let statuses: Vec<&StepStatus> = journal.of(owner).map(|(_, (_, status))| status).collect();
             // What is not known yet decides whether the resource is finished or undone.
             statuses.iter().all(|status| matches!(status, StepStatus::Settled(_)))
-                && statuses.iter().any(|status| **status != StepStatus::Settled(StepOutcome::Done))
+                && (journal.condemned.contains(*owner)
+                    || statuses.iter().any(|status| **status != StepStatus::Settled(StepOutcome::Done)))
         };
         let failed: BTreeSet<&Address> = owners.into_iter().filter(failed).collect();
         let done = journal.on(host).rev().filter(|(_, (intent, status))| {

@@ -24,7 +24,7 @@ use tune_core::resource::{Become, Host, Lifecycle, Resource, Transport};
 use tune_core::schema::KindSchema;
 use tune_core::state::{RunRecord, State};
 use tune_core::{Address, Value};
-use tune_engine::{Clock, Committed, Engine, EngineError, Limits, Report, Silent, Stop, Store, StoreError};
+use tune_engine::{Clock, Committed, Conduct, Engine, EngineError, Limits, Report, Silent, Stop, Store, StoreError};
 
 /// What a host does with one request, instead of answering at once.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +126,7 @@ impl Fake {
     ) -> Result<Report, EngineError> {
         let engine = self.engine();
         let plan = self.plan_with(&engine, memory, wants, operation).await.map_err(EngineError::Mistakes)?;
-        engine.run(memory, &plan, "test", "me@here", &Silent, stop).await
+        engine.run(memory, &plan, &Conduct::none(), "test", "me@here", &Silent, stop).await
     }
 
     pub(crate) async fn plan(

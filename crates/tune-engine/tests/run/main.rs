@@ -16,7 +16,7 @@ use tune_core::plan::Operation;
 use tune_core::state::{Original, RunResult};
 use tune_engine::rebuild::RebuildError;
 use tune_engine::report::NotStarted;
-use tune_engine::{EngineError, ResourceOutcome, Silent, Stop, Store as _};
+use tune_engine::{Conduct, EngineError, ResourceOutcome, Silent, Stop, Store as _};
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_recorded_and_the_next_plan_is_empty() {
@@ -263,7 +263,7 @@ async fn an_outdated_plan_is_refused() {
     let plan = fake.plan(&memory, &wants, &Operation::Apply).await.unwrap();
     fake.apply(&mut memory, &wants).await.unwrap();
     let engine = fake.engine();
-    let refused = engine.run(&mut memory, &plan, "apply", "me@here", &Silent, &Stop::default()).await;
+    let refused = engine.run(&mut memory, &plan, &Conduct::none(), "apply", "me@here", &Silent, &Stop::default()).await;
     assert!(matches!(refused, Err(EngineError::Stale { planned: 0, now: 1 })));
 }
 
@@ -274,7 +274,7 @@ async fn one_connection_serves_a_plan_and_its_run() {
     let wants = [setting("one", "a", &[("x", "1")])];
     let engine = fake.engine();
     let plan = fake.plan_with(&engine, memory, &wants, &Operation::Apply).await.unwrap();
-    engine.run(memory, &plan, "apply", "me@here", &Silent, &Stop::default()).await.unwrap();
+    engine.run(memory, &plan, &Conduct::none(), "apply", "me@here", &Silent, &Stop::default()).await.unwrap();
     assert_eq!(fake.connections(), 1);
     engine.close().await;
     assert_eq!(fake.closed(), 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tune_config::Configuration;
 use tune_core::journal::Event;
 use tune_core::plan::{Operation, Plan, Selection};
-use tune_engine::{Engine, Report, Stop, Store, Urgency};
+use tune_engine::{Conduct, Engine, Report, Stop, Store, Urgency};
 
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
@@ -142,7 +142,8 @@ async fn execute(
     let by = session::by();
     let mut signals = Signals::listen()?;
     let mut ticks = tokio::time::interval(TICK);
-    let run = engine.run(store, planned, &order.command, &by, progress, &stop);
+    let conduct = Conduct::none();
+    let run = engine.run(store, planned, &conduct, &order.command, &by, progress, &stop);
     tokio::pin!(run);
     let report = loop {
         tokio::select! {

@@ -247,6 +247,8 @@ fn not_started(why: &NotStarted, kinds: &Kinds) -> String {
         NotStarted::Dependency(address) => format!("waits for {address}"),
         NotStarted::HostInDoubt(host) => format!("what became of earlier steps on {host} is not known"),
         NotStarted::Stopped => "not begun, because you asked to stop".to_owned(),
+        NotStarted::Halted => "not begun, because the run stopped before".to_owned(),
+        NotStarted::Resting(until) => format!("not begun, because its rollout rests until {}", safe(until)),
         NotStarted::Unreadable(failure) => format!("{}: {}", label(kinds, &failure.item), safe(&failure.message)),
         NotStarted::Interrupted => "not begun before the run was interrupted".to_owned(),
     }
@@ -315,6 +317,10 @@ mod tests {
             stopped: Urgency::None,
             open: false,
             warnings: Vec::new(),
+            members: Vec::new(),
+            halted: None,
+            resting: BTreeMap::new(),
+            away: BTreeMap::new(),
         }
     }
 

@@ -1,0 +1,69 @@
+//! Activations of an interrupted run: whoever ordered them is gone, and the machine may be on its way down or up. It is
+//! looked for before anything else is judged.
+
+use tokio::time::{self, Instant};
+use tune_core::contract::Pending;
+use tune_core::journal::{Activating, ActivationOutcome, Event};
+use tune_core::rollout::Rollout;
+
+use super::Run;
+use super::activation::{Pause, STANDS, waits_for};
+use crate::together::side_by_side;
+use crate::watch::RunEvent;
+
+impl Run<'_> {
+    /// Waits for everything that was ordered and not seen to be complete, and notes what became of it. Returns what is
+    /// still away, with what is waited for.
+    pub(crate) async fn recover_activations(&self) -> Vec<(tune_core::Address, String)> {
+        let open: Vec<(u64, Activating)> =
+            self.journal().progress.activating().map(|(number, activating)| (number, activating.clone())).collect();
+        let waits = open.iter().map(|(number, activating)| -> Pending<'_, _> {
+            Box::pin(async move { (*number, self.host(&activating.host).address, self.seek(activating).await) })
+        });
+        let found = side_by_side(self.engine.limits.reads, waits.collect()).await;
+        let mut away = Vec::new();
+        let mut journal = self.journal();
+        for (number, host, found) in found {
+            let outcome = match found {
+                // Nobody watched the clock, so no time is known.
+                Ok(()) => ActivationOutcome::Back(0),
+                Err(on) => {
+                    let message = format!("it was not seen to be back; it waits for {on}");
+                    away.push((host, on));
+                    ActivationOutcome::Failed { message }
+                }
+            };
+            journal.note(Event::Activated { number, outcome });
+        }
+        away
+    }
+
+    /// Looks until the target is back, or stands there for so long that it never went down.
+    async fn seek(&self, activating: &Activating) -> Result<(), String> {
+        let Activating { host, activation, mark, .. } = activating;
+        let reached = self.host(host);
+        self.watch.event(RunEvent::Recovering { host: reached.address.clone(), activation: activation.clone() });
+        let connection = self.engine.connection(&reached).await;
+        let until = Instant::now() + Rollout::TIMEOUT;
+        let mut stands: Option<Instant> = None;
+        let mut pause = Pause::default();
+        loop {
+            let sight = self.glance(&*connection, &reached, activation).await;
+            let Some(on) = waits_for(activation, mark, &sight) else { return Ok(()) };
+            let is_up = sight.is_ok_and(|sight| sight.mark == *mark && sight.waits_for.is_none());
+            if is_up && stands.is_none() {
+                // An order that is still on its way finds the door shut. Without an answer it is looked again.
+                stands = self.shut_out(host).await.then(Instant::now);
+            } else if !is_up {
+                stands = None;
+            }
+            if stands.is_some_and(|since| since.elapsed() >= STANDS) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(on);
+            }
+            time::sleep(pause.next()).await;
+        }
+    }
+}

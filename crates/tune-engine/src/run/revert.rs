@@ -1,0 +1,224 @@
+//! Putting a member back: what it wrote is undone, the last first; what took effect is activated back, and nothing
+//! else is; then it is read, and goes through its gates again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+use tune_core::Address;
+use tune_core::activation::{Activation, Verb, coalesced};
+use tune_core::contract::{Pending, ReadRequest};
+use tune_core::item::HostId;
+use tune_core::plan::{Member, Side, Wave};
+use tune_core::rollout::Rollout;
+
+use super::activation::Pause;
+use super::course::Course;
+use super::facts::Obstacle;
+use super::member::{Mishap, Setback};
+use super::turn::Underway;
+use super::{Broken, journal::Doubt};
+use crate::report::{Left, MemberOutcome, Took};
+use crate::stop::Urgency;
+use crate::together::side_by_side;
+use crate::watch::{Phase, RunEvent};
+
+/// Whether a member that works is interrupted by putting it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// It failed: it is no use to its group as it is.
+    None,
+    /// It works, so its group must be able to spare it.
+    Spare,
+}
+
+/// The machines that do not answer, each with why.
+type Away = BTreeMap<HostId, String>;
+
+impl Course<'_, '_> {
+    /// Puts a member back; returns whether it is as before, in effect, and its gates are no worse for it.
+    pub(super) async fn put_back(
+        &self,
+        rules: &Rollout,
+        member: &Member,
+        mishap: Mishap,
+        care: Care,
+    ) -> Result<bool, Broken> {
+        let took = self.reopen(rules, member);
+        if care == Care::Spare
+            && let Err(why) = self.wait_until_spared(rules, member).await
+        {
+            self.leave(member, mishap, Left::NotUndone(why));
+            return Ok(false);
+        }
+        let before = self.look_at(&self.gates_of(rules, &member.down)).await;
+        let trouble = mishap.trouble.clone();
+        self.run.watch.event(RunEvent::MemberPuttingBack { member: member.host.clone(), trouble: trouble.clone() });
+        match self.undo(rules, member, &took).await {
+            Ok(()) => {}
+            Err(Setback::Broken) => return Err(Broken),
+            Err(Setback::Mishap(second)) => {
+                let left = Left::NotUndone(second.trouble.reason);
+                self.leave(member, Mishap { trouble, away: second.away }, left);
+                return Ok(false);
+            }
+        }
+        let regained = self.regain(rules, member, &before).await;
+        let is_green = matches!(regained, Ok(true));
+        self.run.watch.event(RunEvent::MemberPutBack { member: member.host.clone(), is_green });
+        self.ends(member, MemberOutcome::PutBack { trouble, is_green });
+        Ok(regained.is_ok())
+    }
+
+    /// A member that was done is under way again. Returns what was activated for it.
+    fn reopen(&self, rules: &Rollout, member: &Member) -> Vec<Took> {
+        let until = Instant::now() + rules.timeout;
+        let mut sheet = self.sheet();
+        let report = sheet.gathered.members.iter().find(|report| report.host == member.host);
+        let took = match report.map(|report| &report.outcome) {
+            Some(MemberOutcome::Done { activations }) => activations.clone(),
+            _ => Vec::new(),
+        };
+        let new = Underway { took, waits_for: None, until };
+        let underway = sheet.underway.entry(member.host.clone()).or_insert(new);
+        underway.until = until;
+        underway.took.clone()
+    }
+
+    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<(), String> {
+        let until = Instant::now() + rules.timeout;
+        let mut pause = Pause::default();
+        loop {
+            let why = match self.can_spare(rules, &member.down).await {
+                Ok(()) => return Ok(()),
+                Err(Obstacle::Passing(trouble) | Obstacle::Firm(trouble)) => trouble,
+            };
+            if Instant::now() >= until || member.down.is_empty() {
+                return if member.down.is_empty() { Ok(()) } else { Err(why.reason) };
+            }
+            time::sleep(pause.next()).await;
+        }
+    }
+
+    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took]) -> Result<(), Setback> {
+        self.phase(&member.host, Phase::Undoing);
+        let mut away = self.away_of(member).await;
+        self.undo_waves(&member.waves, &away).await?;
+        self.nothing_stuck(member)?;
+        self.activate_back(rules, member, took).await?;
+        if !away.is_empty() {
+            // What was undone elsewhere, in the configuration of a virtual machine for example, may have brought it back.
+            self.wait_for(member, &mut away).await?;
+            self.undo_waves(&member.waves, &Away::new()).await?;
+            self.nothing_stuck(member)?;
+            self.activate_back(rules, member, took).await?;
+        }
+        self.note(&member.host, |underway| underway.until = Instant::now() + rules.timeout);
+        self.verify(member, Side::Before).await?;
+        Ok(())
+    }
+
+    fn nothing_stuck(&self, member: &Member) -> Result<(), Mishap> {
+        self.stuck(member).map_or(Ok(()), |reason| Err(Mishap::refused(reason)))
+    }
+
+    /// Activates what is needed before that is in effect again which was in effect before: nothing, if nothing took
+    /// effect.
+    async fn activate_back(&self, rules: &Rollout, member: &Member, took: &[Took]) -> Result<(), Setback> {
+        let mut asked: BTreeMap<HostId, BTreeSet<Activation>> = BTreeMap::new();
+        let answers = self.read_member(member).await;
+        // A boot image that was built with the new files would bring them back.
+        for planned in &member.activations {
+            let is_image = planned.activation.verb == Verb::BootImage;
+            let answers = answers.get(&planned.host).is_some_and(Result::is_ok);
+            if is_image && answers && took.iter().any(|took| took.activation == planned.activation) {
+                asked.entry(planned.host.clone()).or_default().insert(planned.activation.clone());
+            }
+        }
+        for (host, activations) in self.judge(member, answers, Side::Before).activations {
+            asked.entry(host).or_default().extend(activations);
+        }
+        for activation in coalesced(&asked.values().flatten().cloned().collect()) {
+            for host in asked.iter().filter(|(_, asked)| asked.contains(&activation)).map(|(host, _)| host) {
+                self.activate(member, host, &activation, rules.timeout).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes what these waves did, the last first, except on machines that do not answer: there everything stays
+    /// recorded as it is.
+    pub(super) async fn undo_waves(&self, waves: &[Wave], away: &Away) -> Result<(), Broken> {
+        for wave in waves.iter().rev() {
+            let machines: BTreeSet<HostId> =
+                self.machines(wave).into_iter().filter(|machine| !away.contains_key(machine)).collect();
+            let _lanes = self.lanes(&machines).await;
+            let is_here = |address: &&Address| {
+                let items = &self.plan.resources[*address].items;
+                items.iter().all(|item| machines.contains(&item.id.host))
+            };
+            let owners: Vec<Address> = wave.batches.values().flatten().filter(is_here).cloned().collect();
+            self.run.journal().condemned.extend(owners.iter().cloned());
+            self.sheet().gathered.unwound.extend(owners);
+            let undone = machines.iter().map(|machine| -> Pending<'_, _> { Box::pin(self.undo_on(machine)) });
+            let undone = side_by_side(self.run.engine.limits.parallelism, undone.collect()).await;
+            undone.into_iter().collect::<Result<(), Broken>>()?;
+        }
+        Ok(())
+    }
+
+    async fn undo_on(&self, machine: &HostId) -> Result<(), Broken> {
+        let doubt = {
+            let journal = self.run.journal();
+            let known = journal.doubts.get(machine).cloned();
+            let unknown = || Doubt { reason: "it is not known what became of earlier steps".to_owned(), help: None };
+            journal.is_in_doubt(machine).then(|| known.unwrap_or_else(unknown))
+        };
+        if doubt.is_none() && !self.run.has_to_undo(machine) {
+            return Ok(());
+        }
+        self.run.journal().untidy.insert(machine.clone());
+        self.run.bring_to_an_end(machine, doubt).await
+    }
+
+    async fn away_of(&self, member: &Member) -> Away {
+        let answers = self.read_member(member).await;
+        answers.into_iter().filter_map(|(host, answer)| Some((host, answer.err()?))).collect()
+    }
+
+    /// Returns which machines of a wave do not answer.
+    pub(super) async fn away(&self, wave: &Wave) -> Away {
+        let machines = self.machines(wave);
+        let reads = machines.iter().map(|machine| -> Pending<'_, _> {
+            Box::pin(async move {
+                let host = self.run.host(machine);
+                let answer = self.run.engine.read_one(&host, &ReadRequest::default(), self.run.watch).await;
+                answer.err().map(|error| (machine.clone(), error.message))
+            })
+        });
+        side_by_side(self.run.engine.limits.reads, reads.collect()).await.into_iter().flatten().collect()
+    }
+
+    /// Waits for machines that do not answer, for as long as an undo waits for a host.
+    async fn wait_for(&self, member: &Member, away: &mut Away) -> Result<(), Mishap> {
+        let until = Instant::now() + self.patience();
+        let mut pause = Pause::default();
+        loop {
+            *away = self.away_of(member).await;
+            let Some((host, reason)) = away.first_key_value() else { return Ok(()) };
+            self.phase(&member.host, Phase::Unreachable { reason: reason.clone() });
+            let address = self.run.host(host).address;
+            self.note(&member.host, |underway| underway.waits_for = Some(reason.clone()));
+            if Instant::now() >= until || self.stop.urgency() == Urgency::Now {
+                let what = format!("`{address}` cannot be reached, so what is in place there stays: {reason}");
+                return Err(Mishap::away(what, reason));
+            }
+            time::sleep(pause.next()).await;
+            self.note(&member.host, |underway| underway.waits_for = None);
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.run.engine.limits.look_within
+    }
+}
