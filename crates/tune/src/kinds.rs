@@ -9,7 +9,7 @@ use tune_remote::HostKind;
 
 /// Returns every kind whose items live on hosts, by name.
 pub(crate) fn on_hosts() -> BTreeMap<&'static str, Arc<dyn HostKind>> {
-    let kinds: [Arc<dyn HostKind>; 1] = [tune_sysctl::kind()];
+    let kinds: [Arc<dyn HostKind>; 2] = [tune_sysctl::kind(), tune_zfs::kind()];
     kinds.into_iter().map(|kind| (kind.schema().kind, kind)).collect()
 }
 
