@@ -4,6 +4,7 @@ use futures_util::future::{join, join_all};
 use tune_core::reading::Unreadable;
 use tune_core::schema::HostReference;
 use tune_core::source::Reach;
+use tune_core::text::visible;
 use tune_source::http::Link;
 use tune_source::{Scheme, Url, connection, host_name, of_connection, within};
 
@@ -33,7 +34,7 @@ async fn from_here(asking: &Asking, url: &Url) -> Seen {
 async fn on_host(asking: &Asking, host: &HostReference, reach: &dyn Reach) -> Seen {
     let name = host.0.parse().map_or_else(|_| host.0.clone(), |address| host_name(&address).0);
     let scheme = if asking.scheme == Scheme::Https { "https" } else { "http" };
-    let at = format!("etcd on `{name}`");
+    let at = format!("etcd on `{}`", visible(&name, 200));
     let found = async {
         let open = async {
             let asked = connection(reach, host).await?;

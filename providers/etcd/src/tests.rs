@@ -1,6 +1,4 @@
-//! The source as a whole: what it makes of pretended members, and of real ones.
+//! The source as a whole, without any network. Real members are in `tests/real`.
 
 mod block;
-mod cluster;
-mod real;
 mod together;

@@ -128,7 +128,9 @@ impl Source for SystemdUnit {
             let hosts: Vec<HostReference> = block.host.into_iter().chain(block.hosts.unwrap_or_default()).collect();
             let asked = join_all(hosts.iter().map(|host| async {
                 let name = host.0.parse().map_or_else(|_| host.0.clone(), |address| host_name(&address).0);
-                let unit = within(timeout, &format!("`{name}`"), on_host(host, &block.unit, timeout, reach)).await;
+                let unit =
+                    within(timeout, &format!("`{}`", visible(&name, 200)), on_host(host, &block.unit, timeout, reach))
+                        .await;
                 (name, unit)
             }))
             .await;

@@ -17,12 +17,15 @@ use tune_core::Value;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Returns whether etcd is installed; says aloud that the test is skipped where it is not, unless it is required.
-pub(super) fn is_installed(test: &str) -> bool {
-    let found = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join("etcd").is_file());
+pub(crate) fn is_installed(test: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let found = ["etcd", "etcdctl", "setpriv"].into_iter().all(on_path);
     if !found {
         let required = env::var("TUNE_REQUIRE").unwrap_or_default();
         assert!(!required.split(',').any(|tier| tier == "etcd"), "etcd is required and not installed");
-        eprintln!("skipped: {test}: etcd is not installed");
+        // Written past the capture of the test harness.
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: etcd is not installed");
         if let Some(file) = env::var_os("TUNE_SKIPS") {
             let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
             writeln!(file, "{test}: etcd is not installed").unwrap();
@@ -33,16 +36,16 @@ pub(super) fn is_installed(test: &str) -> bool {
 
 /// The ports of one member.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ports {
-    pub(super) client: u16,
+pub(crate) struct Ports {
+    pub(crate) client: u16,
     peer: u16,
-    pub(super) metrics: u16,
+    pub(crate) metrics: u16,
 }
 
 /// A cluster. Everything ends and vanishes with it.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     /// The configuration's folder; holds the certificates.
-    pub(super) folder: TempDir,
+    pub(crate) folder: TempDir,
     is_encrypted: bool,
     ports: Vec<Ports>,
     running: Vec<Option<Child>>,
@@ -51,7 +54,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Starts the members `m0`, `m1` …
-    pub(super) fn start(count: usize, is_encrypted: bool, extra: &[&str]) -> Self {
+    pub(crate) fn start(count: usize, is_encrypted: bool, extra: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if is_encrypted {
             certificates(&folder);
@@ -67,17 +70,17 @@ impl Cluster {
     }
 
     /// Returns the ports of a member.
-    pub(super) fn ports(&self, at: usize) -> Ports {
+    pub(crate) fn ports(&self, at: usize) -> Ports {
         self.ports[at]
     }
 
     /// Returns the client URLs of all members, or their URLs for metrics.
-    pub(super) fn endpoints(&self) -> Value {
+    pub(crate) fn endpoints(&self) -> Value {
         Value::List((0..self.ports.len()).map(|at| Value::String(self.client_url(at))).collect())
     }
 
     /// Starts a member that was killed, with what it had.
-    pub(super) fn run(&mut self, at: usize, state: &str) {
+    pub(crate) fn run(&mut self, at: usize, state: &str) {
         let scheme = self.scheme();
         let peers: Vec<String> = (0..self.ports.len()).map(|at| format!("m{at}={}", self.peer_url(at))).collect();
         let log = File::create(self.path(&format!("m{at}.log"))).unwrap();
@@ -109,7 +112,7 @@ impl Cluster {
     }
 
     /// Kills a member as a power cut would.
-    pub(super) fn kill(&mut self, at: usize) {
+    pub(crate) fn kill(&mut self, at: usize) {
         if let Some(mut child) = self.running[at].take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -117,13 +120,13 @@ impl Cluster {
     }
 
     /// Stops a member where it is, so that it falls behind: its port stays open and nothing answers.
-    pub(super) fn signal(&self, at: usize, signal: &str) {
+    pub(crate) fn signal(&self, at: usize, signal: &str) {
         let pid = self.running[at].as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Adds a learner that the cluster knows, and starts it.
-    pub(super) async fn add_learner(&mut self) -> usize {
+    pub(crate) async fn add_learner(&mut self) -> usize {
         let at = self.ports.len();
         self.ports.push(Ports { client: free_port(), peer: free_port(), metrics: free_port() });
         self.running.push(None);
@@ -138,7 +141,7 @@ impl Cluster {
     }
 
     /// Runs etcdctl and returns whether it succeeded.
-    pub(super) fn ctl(&self, words: &[&str]) -> bool {
+    pub(crate) fn ctl(&self, words: &[&str]) -> bool {
         let mut command = Command::new("etcdctl");
         command.env("ETCDCTL_API", "3").args(["--endpoints", &self.client_url(0)]).args(words);
         if self.is_encrypted {
@@ -150,7 +153,7 @@ impl Cluster {
     }
 
     /// Waits until something is so.
-    pub(super) async fn until(&self, what: &str, test: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, test: impl Fn(&Self) -> bool) {
         let begin = Instant::now();
         while !test(self) {
             assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.logs());
@@ -159,7 +162,7 @@ impl Cluster {
     }
 
     /// The last words of every member, for a test that fails.
-    pub(super) fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let log = |at: usize| fs::read_to_string(self.path(&format!("m{at}.log"))).unwrap_or_default();
         let last = |text: String| text.lines().rev().take(5).collect::<Vec<_>>().join("\n");
         (0..self.ports.len()).map(|at| format!("m{at}: {}", last(log(at)))).collect::<Vec<_>>().join("\n")
@@ -169,7 +172,7 @@ impl Cluster {
         if self.is_encrypted { "https" } else { "http" }
     }
 
-    pub(super) fn client_url(&self, at: usize) -> String {
+    pub(crate) fn client_url(&self, at: usize) -> String {
         format!("{}://127.0.0.1:{}", self.scheme(), self.ports[at].client)
     }
 

@@ -1,21 +1,27 @@
 //! Three real etcd processes: healthy, one killed, one behind, a learner, an alarm, certificates.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what goes wrong in here is a failed test")]
+
+mod cluster;
+
 use std::time::{Duration, Instant};
 
 use tune_core::address::Address;
+use tune_core::problem::Code;
 use tune_core::reading::Unreadable;
 use tune_core::rollout::Query;
 use tune_core::source::DoorAddress;
 use tune_core::value::Value;
 use tune_source::testing::{Known, Pretended};
 
-use super::cluster::{Cluster, is_installed};
-use crate::codes::NOBODY;
+use crate::cluster::{Cluster, is_installed};
+
+const NOBODY: Code = Code("tune::etcd::nobody");
 
 /// Asks once.
 async fn look(cluster: &Cluster, attributes: &[(&str, Value)], reach: &Known) -> Result<Value, Unreadable> {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let source = crate::source(cluster.folder.path());
+    let source = tune_etcd::source(cluster.folder.path());
     assert_eq!(source.check(&attributes), []);
     let query = Query { address: Address::new("etcd", "home"), attributes };
     source.look(&query, reach).await
