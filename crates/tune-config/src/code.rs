@@ -34,6 +34,13 @@ codes! {
          a message and not with a machine out of memory. The limits are on the number of evaluation steps, on the \
          size of one value and on how deeply values are nested.\n\n\
          Split the value, or build it from fewer parts.";
+    CHECK = "tune::config::check", "a check fails while planning",
+        "A condition of the check does not hold of what is known already: of data, or of the configuration itself. It is \
+         a warning, because a check stops nothing by itself; only a gate of a rollout does. What must hold for a plan to \
+         be good is a `precondition`.";
+    CONDITION = "tune::config::condition", "a precondition or a postcondition does not hold",
+        "The configuration says itself what must hold before or after a resource, a question or an output, and it does \
+         not. A postcondition names the block by `self`. The message is the one that the block gives.";
     CYCLE = "tune::config::cycle", "things depend on each other in a circle",
         "Each of the marked references makes one thing wait for another, and together they form a circle, so none \
          can be evaluated first. `depends_on` counts as well as a reference in an expression does.\n\n\
@@ -61,7 +68,7 @@ codes! {
          `\"24h\"`.";
     MISPLACED = "tune::config::misplaced", "not available here",
         "`each` exists only in a block with `for_each`, `count` only in a block with `count`, `probe` only in the \
-         assertions of the check that it stands in, and `check` only in the gates of a rollout. A variable's default \
+         assertions of the check that it stands in, `self` only in a postcondition, and `check` only in the gates of a rollout. A variable's default \
          as well as a file of variable values consist of plain values without references.";
     MISSING_ATTRIBUTE = "tune::config::missing_attribute", "a required attribute is missing",
         "The block needs an attribute that was not written, or that was set to `null`, which means the same.";

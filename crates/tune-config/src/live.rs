@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tune_core::rollout::{Answers, Live, Verdict};
 use tune_core::{Address, InstanceKey};
 
-use crate::convert::{bool_of, convert, given};
+use crate::convert::{bool_of, convert, given, text_of};
 use crate::diagnostic::{Diagnostic, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
 use crate::module::{CheckBlock, Module};
@@ -187,7 +187,7 @@ impl Evaluations {
     /// Returns the message of an assertion that does not hold, with what was found.
     fn complaint(&self, assertion: &LiveAssertion, names: &HashMap<Reference, Value>) -> String {
         let message = match self.evaluate(assertion.error_message.expr, names) {
-            Ok(message) if !message.has_secret() => message.as_str().map(|text| tune_core::text::visible(text, 500)),
+            Ok(message) if !message.has_secret() => text_of(&message).map(|text| tune_core::text::visible(&text, 500)),
             _ => None,
         };
         let mut message = message.unwrap_or_else(|| "a condition does not hold".to_owned());

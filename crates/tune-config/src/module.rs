@@ -77,6 +77,7 @@ pub(crate) struct OutputBlock {
     pub value: Root,
     pub description: Option<String>,
     pub sensitive: bool,
+    pub preconditions: Vec<Validation>,
 }
 
 /// A `host`, `resource` or `data` block, of which there may be many instances, or a `provider` block.
@@ -86,8 +87,16 @@ pub(crate) struct InstanceBlock {
     pub content: Content,
     pub provider: Option<ProviderName>,
     pub depends_on: Option<Attribute>,
+    pub lifecycle: LifecycleBlock,
+}
+
+/// A `lifecycle` block.
+#[derive(Default)]
+pub(crate) struct LifecycleBlock {
     pub prevent_revert: Option<Attribute>,
     pub accept: Option<Attribute>,
+    pub preconditions: Vec<Validation>,
+    pub postconditions: Vec<Validation>,
 }
 
 /// What is written in a block beside the attributes that every block of its sort takes. What exists nowhere is left
@@ -135,6 +144,8 @@ pub(crate) enum Context<'m> {
     Plain,
     /// In a block with this way of being repeated.
     Instance(Repetition),
+    /// In what must hold after such a block.
+    Postcondition(Repetition),
     /// In an assertion of this check.
     Assertion(&'m CheckBlock),
     /// The gates of a rollout.
@@ -178,10 +189,15 @@ impl Module<'_> {
             }
         }
         roots.extend(self.locals.values().map(|local| (local.value, Context::Plain)));
-        roots.extend(self.outputs.values().map(|output| (output.value, Context::Plain)));
+        for output in self.outputs.values() {
+            let conditions = output.preconditions.iter().flat_map(Validation::roots);
+            roots.extend([output.value].into_iter().chain(conditions).map(|root| (root, Context::Plain)));
+        }
         for block in self.blocks.values() {
             roots.extend(block.repetition.root().map(|root| (root, Context::Plain)));
             roots.extend(block.body().into_iter().map(|root| (root, Context::Instance(block.repetition))));
+            let after = block.lifecycle.postconditions.iter().flat_map(Validation::roots);
+            roots.extend(after.map(|root| (root, Context::Postcondition(block.repetition))));
         }
         for check in self.checks.values() {
             let probes = check.probes.iter().flat_map(|probe| probe.content.roots());
@@ -198,11 +214,12 @@ impl Module<'_> {
 }
 
 impl InstanceBlock {
-    /// Returns every expression that is evaluated once for each instance.
+    /// Returns every expression that is evaluated once for each instance, without those of its postconditions.
     pub(crate) fn body(&self) -> Vec<Root> {
-        let extra = [self.depends_on, self.prevent_revert, self.accept];
+        let extra = [self.depends_on, self.lifecycle.prevent_revert, self.lifecycle.accept];
         let mut roots = self.content.roots();
         roots.extend(extra.into_iter().flatten().map(|attribute| attribute.value));
+        roots.extend(self.lifecycle.preconditions.iter().flat_map(Validation::roots));
         roots
     }
 }
@@ -219,7 +236,7 @@ impl Content {
 }
 
 impl Validation {
-    fn roots(&self) -> impl Iterator<Item = Root> {
+    pub(crate) fn roots(&self) -> impl Iterator<Item = Root> {
         [self.condition, self.error_message].into_iter()
     }
 }

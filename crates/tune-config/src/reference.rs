@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
-use crate::module::{Context, Module, Repetition};
+use crate::module::{Context, Module, Repetition, Validation};
 use crate::source::Span;
 use crate::syntax::ir::{Reference, Root};
 
@@ -30,7 +30,10 @@ pub(crate) fn unknown_names(module: &Module<'_>) -> Vec<Diagnostic> {
 }
 
 fn unknown_name(module: &Module<'_>, reference: &Reference, span: Span, context: Context<'_>) -> Option<Diagnostic> {
-    let repetition = if let Context::Instance(repetition) = context { Some(repetition) } else { None };
+    let repetition = match context {
+        Context::Instance(repetition) | Context::Postcondition(repetition) => Some(repetition),
+        _ => None,
+    };
     // What is declared nowhere may be declared in the file that could not be read.
     let declared = |is_declared: bool| is_declared || module.broken;
     let nothing = |what: &str, name: &str, help: Option<String>| Some(nothing(span, what, name, help));
@@ -63,6 +66,11 @@ fn unknown_name(module: &Module<'_>, reference: &Reference, span: Span, context:
         Reference::Probe(kind, name) => unknown_probe((kind, name), span, context),
         Reference::Block(kind, name) if !module.blocks.contains_key(reference) => {
             unknown_block(module, (kind, name), span)
+        }
+        Reference::Itself if !matches!(context, Context::Postcondition(_)) => {
+            let message = "`self` is used outside of a postcondition";
+            let help = "write the name of the block instead";
+            Some(Diagnostic::error(code::MISPLACED, span, message, "not available here").help(help))
         }
         Reference::EachKey | Reference::EachValue
             if !matches!(repetition, Some(Repetition::ForEach(_) | Repetition::Unclear)) =>
@@ -193,7 +201,8 @@ impl Graph {
     fn of(module: &Module<'_>) -> Self {
         let locals = module.locals.iter().map(|(name, local)| (Reference::Local(name.clone()), vec![local.value]));
         let blocks = module.blocks.iter().map(|(reference, block)| {
-            let roots: Vec<Root> = block.repetition.root().into_iter().chain(block.body()).collect();
+            let after = block.lifecycle.postconditions.iter().flat_map(Validation::roots);
+            let roots: Vec<Root> = block.repetition.root().into_iter().chain(block.body()).chain(after).collect();
             (reference.clone(), roots)
         });
         let (nodes, roots): (Vec<Reference>, Vec<Vec<Root>>) = locals.chain(blocks).unzip();

@@ -2,6 +2,7 @@
 //! refers to.
 
 mod block;
+mod condition;
 mod content;
 mod data;
 mod host;
@@ -324,7 +325,8 @@ fn places(module: &Module<'_>) -> Places {
     let mut blocks: BTreeMap<Reference, BlockPlaces> = BTreeMap::new();
     for (reference, block) in &module.blocks {
         let mut content = content_places(&block.content);
-        let extra = [("depends_on", block.depends_on), ("lifecycle", block.prevent_revert.or(block.accept))];
+        let lifecycle = block.lifecycle.prevent_revert.or(block.lifecycle.accept);
+        let extra = [("depends_on", block.depends_on), ("lifecycle", lifecycle)];
         let extra = extra.into_iter().filter_map(|(name, it)| it.map(|it| (Arc::from(name), (it.name, it.value))));
         content.attributes.extend(extra);
         blocks.insert(reference.clone(), BlockPlaces { header: block.header, content });

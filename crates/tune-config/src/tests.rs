@@ -2,6 +2,7 @@
 
 mod block;
 mod broken;
+mod conditions;
 mod data;
 mod expression;
 mod instances;

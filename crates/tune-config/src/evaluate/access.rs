@@ -113,7 +113,12 @@ impl Evaluator<'_> {
             _ => {
                 let message = format!("there is no attribute `{}`", shown(name));
                 let label = format!("this is taken from {}", of.described());
-                self.report(Diagnostic::error(code::INDEX, span, message, label))
+                let help = match of {
+                    Type::Object(fields) => did_you_mean(name, fields.keys().map(String::as_str)),
+                    Type::List(_) | Type::Tuple(_) => Some(format!("write `[*].{name}` to take it from every element")),
+                    _ => None,
+                };
+                self.report(Diagnostic::error(code::INDEX, span, message, label).maybe_help(help))
             }
         }
     }
@@ -123,15 +128,11 @@ impl Evaluator<'_> {
             return Value::POISON;
         }
         let sensitive = value.sensitive || index.sensitive;
-        if value.is_unknown() || index.is_unknown() {
-            let of = match &value.data {
-                Data::Unknown(of) => match of.as_ref() {
-                    Type::List(of) | Type::Map(of) => of.as_ref().clone(),
-                    _ => Type::Any,
-                },
-                _ => Type::Any,
-            };
-            return Value::unknown(of).mark(sensitive);
+        if let Data::Unknown(of) = &value.data {
+            return self.unknown_element(of, index, step).mark(sensitive);
+        }
+        if index.is_unknown() {
+            return Value::unknown(Type::Any).mark(sensitive);
         }
         let found = match &value.data {
             Data::List(list) => match number_of(index).map(|number| number.as_u64()) {
@@ -174,6 +175,31 @@ impl Evaluator<'_> {
             None => format!("there is no such {what}"),
         };
         self.report(Diagnostic::error(code::INDEX, step.span, message, label).maybe_help(help))
+    }
+
+    /// What can be said of an element of something of which only the type is known.
+    fn unknown_element(&mut self, of: &Type, index: &Value, step: &Step) -> Value {
+        match of {
+            Type::List(_) | Type::Tuple(_) if number_of(index).is_none() && !index.is_unknown() => {
+                self.wrong_index("a position in a list is a number", index, step)
+            }
+            Type::List(of) | Type::Map(of) => Value::unknown(of.as_ref().clone()),
+            Type::Object(fields) => match text_of(index) {
+                Some(name) if !fields.contains_key(name.as_ref()) => {
+                    let message = format!("there is no key `{}`", shown(&name));
+                    let help = did_you_mean(&name, fields.keys().map(String::as_str));
+                    let diagnostic = Diagnostic::error(code::INDEX, step.span, message, "there is no such key");
+                    self.report(diagnostic.maybe_help(help))
+                }
+                Some(name) => Value::unknown(fields[name.as_ref()].of_type.clone()),
+                None => Value::unknown(Type::Any),
+            },
+            Type::Bool | Type::Number | Type::Integer | Type::String | Type::Set(_) => {
+                let message = format!("{} cannot be indexed", of.described());
+                self.report(Diagnostic::error(code::INDEX, step.span, message, "this is taken from it"))
+            }
+            _ => Value::unknown(Type::Any),
+        }
     }
 
     fn wrong_index(&mut self, message: &str, index: &Value, step: &Step) -> Value {

@@ -181,17 +181,28 @@ impl<'a> Declarations<'a> {
         }
     }
 
-    fn output(&mut self, block: Block, arena: &Arena, diagnostics: &mut Vec<Diagnostic>) {
+    fn output(&mut self, mut block: Block, arena: &Arena, diagnostics: &mut Vec<Diagnostic>) {
         let name = block.labels[0].0.clone();
         let known =
             self.is_first(&format!("output.{name}"), &format!("the output `{name}`"), block.header, diagnostics);
+        let preconditions = std::mem::take(&mut block.body.blocks)
+            .into_iter()
+            .filter_map(|inner| {
+                if inner.kind == "precondition" {
+                    return validation(inner, "`precondition`", diagnostics);
+                }
+                unknown_block(&inner, "an output", &["precondition"], diagnostics);
+                None
+            })
+            .collect();
         let mut rest = Rest::new(block, "an output", diagnostics);
         let value = rest.required("value", diagnostics);
         let description = rest.take("description").and_then(|text| constant_text(arena, text, diagnostics));
         let sensitive = rest.take("sensitive").and_then(|flag| constant_bool(arena, flag, diagnostics));
-        rest.finish(&["value", "description", "sensitive"], diagnostics);
+        rest.finish(&["value", "description", "sensitive", "precondition"], diagnostics);
         if let Some(value) = value.filter(|_| known) {
-            let output = OutputBlock { value: value.value, description, sensitive: sensitive.unwrap_or(false) };
+            let sensitive = sensitive.unwrap_or(false);
+            let output = OutputBlock { value: value.value, description, sensitive, preconditions };
             self.outputs.insert(name.into(), output);
         }
     }

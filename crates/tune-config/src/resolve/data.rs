@@ -14,6 +14,7 @@ use crate::convert::convert;
 use crate::diagnostic::{Diagnostic, shown};
 use crate::module::InstanceBlock;
 use crate::source::Span;
+use crate::types::Type;
 use crate::value::{Entries, Value};
 
 /// What must be read before the evaluation can go on.
@@ -51,30 +52,45 @@ impl Resolution<'_> {
             let named = block.provider.as_ref();
             self.provider_address(kind, default, named, block.header)
         });
-        let waits = dependencies.data.iter().any(|address| !self.is_answered(address));
+        let shown = address.as_ref().map_or_else(|| kind.to_owned(), ToString::to_string);
+        let name = format!("`data.{}`", crate::diagnostic::shown(&shown));
+        let (surroundings, before) = (instance.surroundings(), &block.lifecycle.preconditions);
+        let may_be_read = self.conditions((&name, "precondition"), before, None, surroundings, &mut dependencies);
+        let waits = may_be_read.is_none() || dependencies.data.iter().any(|address| !self.is_answered(address));
         all.merge(dependencies);
         let (Some(address), Some(source)) = (address, source) else { return Value::POISON };
-        if provider == Some(None) || entries.values().any(Value::has_poison) {
+        if provider == Some(None) || may_be_read == Some(false) || entries.values().any(Value::has_poison) {
             return Value::POISON;
         }
         all.data.insert(address.clone());
         let unknown = Value::unknown(source.answer_type());
-        if waits {
-            return unknown;
-        }
-        let Some(query) = self.query(address.clone(), &entries, attributes, provider.flatten()) else { return unknown };
-        self.queries.insert(address.clone(), query);
+        let query = if waits { None } else { self.query(address.clone(), &entries, attributes, provider.flatten()) };
+        let answer = match query {
+            None => unknown,
+            Some(query) => {
+                self.queries.insert(address.clone(), query);
+                self.answered(address, &source.answer_type(), block.header)
+            }
+        };
+        let after = &block.lifecycle.postconditions;
+        let holds = self.conditions((&name, "postcondition"), after, Some(&answer), surroundings, all);
+        if holds == Some(false) { Value::POISON } else { answer }
+    }
+
+    /// Returns what is known of the answer to a question.
+    fn answered(&mut self, address: Address, of_type: &Type, header: Span) -> Value {
+        let unknown = Value::unknown(of_type.clone());
         let Some(answers) = self.answers else { return unknown };
         match answers.get(&address) {
             None => {
                 self.unanswered.insert(address);
                 unknown
             }
-            Some(Ok(answer)) => self.answer(&address, answer, &source.answer_type(), block.header),
+            Some(Ok(answer)) => self.answer(&address, answer, of_type, header),
             Some(Err(unreadable)) => {
                 let message = format!("`data.{}` cannot be read: {}", shown(&address.to_string()), unreadable.message);
                 self.diagnostics.push(
-                    Diagnostic::error(unreadable.code, block.header, message, "no answer")
+                    Diagnostic::error(unreadable.code, header, message, "no answer")
                         .maybe_help(unreadable.help.clone()),
                 );
                 Value::POISON
@@ -120,7 +136,7 @@ impl Resolution<'_> {
         self.answers.is_some_and(|answers| answers.contains_key(address))
     }
 
-    fn answer(&mut self, address: &Address, answer: &CoreValue, of_type: &crate::types::Type, header: Span) -> Value {
+    fn answer(&mut self, address: &Address, answer: &CoreValue, of_type: &Type, header: Span) -> Value {
         match convert(&Value::from(answer), of_type) {
             Ok(answer) => answer,
             Err(mismatches) => {

@@ -1,9 +1,9 @@
 //! What is looked at when everything has a value: rules for variables, and outputs.
 
-use super::{Resolution, Surroundings};
+use super::condition::Outcome;
+use super::{Dependencies, Resolution, Surroundings};
 use crate::code;
 use crate::configuration::Output;
-use crate::convert::{bool_of, given};
 use crate::diagnostic::{Diagnostic, shown};
 use crate::module::{OutputBlock, Validation};
 use crate::syntax::ir::Reference;
@@ -22,24 +22,11 @@ impl Resolution<'_> {
     }
 
     fn validation(&mut self, name: &str, validation: &Validation) {
-        let (condition, _) = self.evaluate(validation.condition, Surroundings::default());
-        let span = self.module.arena.span(validation.condition.expr);
-        match bool_of(&condition) {
-            Some(true) => {}
-            None if condition.is_poison() || condition.is_unknown() => {}
-            None => {
-                let label = format!("a bool is needed, but this is {}", given(&condition));
-                self.diagnostics.push(Diagnostic::error(code::TYPE, span, "a condition must be a bool", label));
-            }
-            Some(false) => {
-                let (reason, _) = self.evaluate(validation.error_message, Surroundings::default());
-                let reason = match reason.as_str() {
-                    Some(text) if !reason.has_secret() => shown_message(text),
-                    _ => "its rule is not met".to_owned(),
-                };
-                let message = format!("the value of the variable `{}` is refused: {reason}", shown(name));
-                self.diagnostics.push(Diagnostic::error(code::VALIDATION, span, message, "this does not hold"));
-            }
+        let outcome = self.condition(validation, Surroundings::default(), &mut Dependencies::default());
+        if let Outcome::Fails(reason) = outcome {
+            let message = format!("the value of the variable `{}` is refused: {reason}", shown(name));
+            let span = self.module.arena.span(validation.condition.expr);
+            self.diagnostics.push(Diagnostic::error(code::VALIDATION, span, message, "this does not hold"));
         }
     }
 
@@ -51,7 +38,10 @@ impl Resolution<'_> {
     }
 
     fn output(&mut self, name: &str, output: &OutputBlock) {
-        let (value, _) = self.evaluate(output.value, Surroundings::default());
+        let shown_name = format!("the output `{}`", shown(name));
+        let (plain, mut unused) = (Surroundings::default(), Dependencies::default());
+        self.conditions((&shown_name, "precondition"), &output.preconditions, None, plain, &mut unused);
+        let (value, _) = self.evaluate(output.value, plain);
         if value.has_secret() && !output.sensitive {
             let span = self.module.arena.span(output.value.expr);
             let message = format!("the output `{}` would show a secret", shown(name));
@@ -68,9 +58,4 @@ impl Resolution<'_> {
             self.configuration.outputs.insert(name.to_owned(), known);
         }
     }
-}
-
-/// Returns a message that a configuration gives, as it may stand within ours.
-fn shown_message(text: &str) -> String {
-    tune_core::text::visible(text.trim_end_matches('.'), 500)
 }

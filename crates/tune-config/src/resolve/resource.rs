@@ -32,11 +32,20 @@ impl Resolution<'_> {
         let schema = self.module.vocabulary.kind(kind);
         let attributes = schema.map(|schema| &schema.attributes);
         let expected = Expected { attributes, what: &format!("`{kind}`"), header: block.header };
-        let mut entries = self.content(&block.content, expected, instance, &mut dependencies);
+        let entries = self.content(&block.content, expected, instance, &mut dependencies);
         if let Some(attribute) = block.depends_on {
             self.depends_on(attribute, instance, &mut dependencies);
         }
         let lifecycle = self.lifecycle(block, instance);
+        let shown = address.as_ref().map_or_else(|| kind.to_owned(), ToString::to_string);
+        let name = format!("`{}`", crate::diagnostic::shown(&shown));
+        let (surroundings, before) = (instance.surroundings(), &block.lifecycle.preconditions);
+        self.conditions((&name, "precondition"), before, None, surroundings, &mut dependencies);
+        let mut itself = entries.clone();
+        complete(&mut itself, attributes);
+        let itself = Value::map(itself);
+        let after = &block.lifecycle.postconditions;
+        self.conditions((&name, "postcondition"), after, Some(&itself), surroundings, &mut dependencies);
         let provider = schema.and_then(|schema| schema.provider).map(|default| {
             let named = block.provider.as_ref();
             self.provider_address(kind, default, named, block.header)
@@ -66,8 +75,7 @@ impl Resolution<'_> {
             };
             self.configuration.resources.insert(address, resource);
         }
-        complete(&mut entries, attributes);
-        Value::map(entries)
+        itself
     }
 
     /// Adds what `depends_on` names. Its elements are references, not values.
@@ -152,13 +160,13 @@ impl Resolution<'_> {
         let mut lifecycle = Lifecycle::default();
         let mut complete = true;
         let mut unused = Dependencies::default();
-        if let Some(attribute) = block.prevent_revert {
+        if let Some(attribute) = block.lifecycle.prevent_revert {
             let name = AttributePath::attribute("prevent_revert");
             let value = self.attribute(&name, attribute, (&Type::Bool, false), instance, &mut unused);
             lifecycle.prevent_revert = value.as_bool().unwrap_or(false);
             complete &= !value.has_poison() && !value.has_unknown();
         }
-        if let Some(attribute) = block.accept {
+        if let Some(attribute) = block.lifecycle.accept {
             let accept = self.accept(attribute, &Consent::ALL, instance);
             complete &= accept.is_some();
             lifecycle.accept = accept.unwrap_or_default();

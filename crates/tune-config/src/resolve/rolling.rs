@@ -8,11 +8,12 @@ use tune_core::resource::Consent;
 use tune_core::rollout::{Cap, Check, OnFailure, Rollout};
 use tune_core::{Address, AttributePath};
 
+use super::condition::Outcome;
 use super::content::Expected;
 use super::instance::Instance;
 use super::{Dependencies, Resolution, Surroundings};
 use crate::code;
-use crate::convert::{bool_of, given, number_of};
+use crate::convert::{given, number_of};
 use crate::diagnostic::{Diagnostic, closest, shown};
 use crate::duration;
 use crate::live;
@@ -57,7 +58,7 @@ impl Resolution<'_> {
             self.names.insert(reference, answer);
         }
         for assertion in &block.assertions {
-            self.assertion(assertion);
+            self.assertion(name, assertion);
         }
         if complete {
             let live = live::LiveCheck::new(module, block, &self.names);
@@ -67,20 +68,14 @@ impl Resolution<'_> {
         self.names.retain(|name, _| !matches!(name, Reference::Probe(..)));
     }
 
-    /// Looks for mistakes that any answer of a probe would leave.
-    fn assertion(&mut self, assertion: &Validation) {
-        let arena = self.module.arena.clone();
-        let (condition, _) = self.evaluate(assertion.condition, Surroundings::default());
-        if bool_of(&condition).is_none() && !condition.is_unknown() && !condition.is_poison() {
-            let span = arena.span(assertion.condition.expr);
-            let label = format!("a bool is needed, but this is {}", given(&condition));
-            self.diagnostics.push(Diagnostic::error(code::TYPE, span, "a condition must be a bool", label));
-        }
-        let (message, _) = self.evaluate(assertion.error_message, Surroundings::default());
-        if message.as_str().is_none() && !message.is_unknown() && !message.is_poison() {
-            let span = arena.span(assertion.error_message.expr);
-            let label = format!("a string is needed, but this is {}", given(&message));
-            self.diagnostics.push(Diagnostic::error(code::TYPE, span, "an error message must be a string", label));
+    /// Looks for mistakes that any answer of a probe would leave. What fails already while planning is a warning: a check
+    /// says how things are, and stops nothing by itself.
+    fn assertion(&mut self, name: &str, assertion: &Validation) {
+        let outcome = self.condition(assertion, Surroundings::default(), &mut Dependencies::default());
+        if let Outcome::Fails(reason) = outcome {
+            let message = format!("the check `{}` fails: {reason}", shown(name));
+            let span = self.module.arena.span(assertion.condition.expr);
+            self.diagnostics.push(Diagnostic::warning(code::CHECK, span, message, "this does not hold"));
         }
     }
 
@@ -328,6 +323,15 @@ impl Attributes<'_, '_> {
                 let message = format!("the gate `{gate}` is named twice");
                 let diagnostic = Diagnostic::error(code::DUPLICATE, span, message, "named again here");
                 self.resolution.diagnostics.push(diagnostic.label(*first, "first named here"));
+                continue;
+            }
+            let check = self.resolution.module.checks.get(gate.name.as_str());
+            if check.is_some_and(|check| check.probes.is_empty()) {
+                self.complete = false;
+                let message = format!("`{gate}` cannot be a gate");
+                let label = "it has no probe, so it would say the same each time";
+                let diagnostic = Diagnostic::error(code::INVALID, span, message, label);
+                self.resolution.diagnostics.push(diagnostic.help("ask in it with a `probe` block"));
                 continue;
             }
             edges.insert(gate.clone(), span);

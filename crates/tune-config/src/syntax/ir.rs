@@ -105,6 +105,8 @@ pub(crate) enum Reference {
     EachKey,
     EachValue,
     CountIndex,
+    /// `self` in a postcondition.
+    Itself,
 }
 
 /// Prints the reference as it is written.
@@ -121,6 +123,7 @@ impl fmt::Display for Reference {
             Self::EachKey => f.write_str("each.key"),
             Self::EachValue => f.write_str("each.value"),
             Self::CountIndex => f.write_str("count.index"),
+            Self::Itself => f.write_str("self"),
         }
     }
 }

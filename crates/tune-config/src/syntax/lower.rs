@@ -238,6 +238,9 @@ impl<'a> Lowering<'a> {
         if let Some(position) = self.bound.iter().rposition(|bound| bound.as_ref() == name) {
             return Expr::Bound(position);
         }
+        if name == "self" {
+            return Expr::Reference(Reference::Itself);
+        }
         let message = format!("`{}` stands for nothing", shown(name));
         self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, "not a reference").help(format!(
             "put it in quotes if it is a text, or write `local.{name}` or `var.{name}` for a reference"
@@ -257,7 +260,11 @@ impl<'a> Lowering<'a> {
                         TraversalOperator::GetAttr(name) => Some((name.as_str(), self.span_of(operator))),
                         _ => None,
                     })
-                    .take(if matches!(name.as_str(), "data" | "probe") { 2 } else { 1 })
+                    .take(match name.as_str() {
+                        "self" => 0,
+                        "data" | "probe" => 2,
+                        _ => 1,
+                    })
                     .collect();
                 if let Some((_, last)) = names.last() {
                     base_span = base_span.to(*last);

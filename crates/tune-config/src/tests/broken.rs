@@ -1210,6 +1210,7 @@ rollout "d" {
   last            = 5
 }
 check "c" {
+  probe "etcd" "now" { hosts = [host.one] }
   assert {
     condition     = rollout.a == 1
     error_message = "x"
@@ -1283,7 +1284,7 @@ check "c" {
   }
   assert {
     condition     = probe.etcd.nwo.voters
-    error_message = 5
+    error_message = [5]
   }
   assert {
     condition = probe.etcd.now.voters
@@ -1299,13 +1300,15 @@ check "c" {
             "unknown_name «data.etcd.nope» there is no data of `etcd` `nope`",
             "unknown_name «data.etcdd.b» unknown source `etcdd`",
             "unknown_name «data.etcd» `data` needs two names, a kind of source and a name",
+            r#"index «["x"]» a position in a list is a number"#,
             r#"duplicate «probe "etcd" "now"» the probe `etcd.now` is declared twice"#,
             r#"unknown_kind «"nope"» unknown source `nope`"#,
             r#"name «probe "etcd"» `probe` takes 2 names, a kind and a name"#,
             r#"unknown_block «prob "etcd" "y"» unknown block `prob` in a check"#,
             "index «.healthy_votes» there is no attribute `healthy_votes`",
+            "type «probe.etcd.now» an error message must be a string",
             "unknown_name «probe.etcd.nwo» the check has no probe `etcd.nwo`",
-            "type «5» an error message must be a string",
+            "type «[5]» an error message must be a string",
             "missing_attribute «assert» `assert` needs the attribute `error_message`",
         ],
     ),
@@ -1409,6 +1412,78 @@ locals {
             "index «.nope» there is no attribute `nope`",
         ],
     ),
+    (
+r#"host "h" { address = "h" }
+resource "sysctl" "a" {
+  host     = host.h
+  settings = self.settings
+  lifecycle {
+    prevent_destroy = true
+    ignore_changes  = [settings]
+    precondition {
+      condition = false
+    }
+    precondition {
+      condition     = 1 == 2
+      error_message = "x"
+    }
+    postcondition {
+      condition     = sysctl.a.level == null
+      error_message = "x"
+    }
+    preconditon {}
+  }
+}
+resource "sysctl" "b" {
+  host     = host.h
+  settings = {}
+}
+host "i" {
+  address = "i"
+  lifecycle {}
+}
+data "etcd" "a" {
+  hosts = [host.h]
+  lifecycle {
+    prevent_revert = true
+  }
+}
+check "quiet" {
+  data "etcd" "x" {}
+  assert {
+    condition     = true
+    error_message = "x"
+  }
+}
+rollout "r" {
+  members = [host.h]
+  gates   = [check.quiet]
+  lifecycle {
+    precondition {}
+  }
+}
+output "o" {
+  value = 1
+  postcondition {}
+}
+"#,
+        &[
+            "misplaced «self» `self` is used outside of a postcondition",
+            "unknown_attribute «prevent_destroy» unknown attribute `prevent_destroy`",
+            "unknown_attribute «ignore_changes» unknown attribute `ignore_changes`",
+            "unknown_name «settings» `settings` stands for nothing",
+            "missing_attribute «precondition» `precondition` needs the attribute `error_message`",
+            "condition «1 == 2» `sysctl.a` does not meet its precondition: x",
+            "cycle «sysctl.a» `sysctl.a` depends on itself",
+            "unknown_block «preconditon» unknown block `preconditon` in `lifecycle`",
+            "unknown_block «lifecycle» unknown block `lifecycle` in a host",
+            "unknown_attribute «prevent_revert» unknown attribute `prevent_revert`",
+            r#"unknown_block «data "etcd" "x"» unknown block `data` in a check"#,
+            "invalid_value «check.quiet» `check.quiet` cannot be a gate",
+            "unknown_block «precondition» unknown block `precondition` in `lifecycle`",
+            "unknown_block «postcondition» unknown block `postcondition` in an output",
+        ],
+    ),
 ];
 
 #[test]
@@ -1421,7 +1496,7 @@ fn every_mistake_is_named_on_its_exact_text() {
 #[test]
 fn every_code_is_given_by_some_configuration() {
     // The codes that need more than one file, or none, have tests of their own.
-    let elsewhere = ["no_files", "unknown_variable", "answer"];
+    let elsewhere = ["no_files", "unknown_variable", "answer", "check"];
     for explanation in crate::EXPLANATIONS {
         let code = explanation.code.0.trim_start_matches("tune::config::");
         let given = BROKEN.iter().flat_map(|(_, lines)| *lines).any(|line| line.split(' ').next() == Some(code));

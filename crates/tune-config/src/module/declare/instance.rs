@@ -6,27 +6,30 @@ use std::sync::Arc;
 use tune_core::schema::KindSchema;
 use tune_core::source::Use;
 
-use super::super::{Content, InstanceBlock, Repetition};
+use super::super::{Content, InstanceBlock, LifecycleBlock, Repetition};
 use super::Declarations;
 use super::content::Schema;
-use super::rest::{Rest, constant_text, is_name, twice};
+use super::rest::{Rest, constant_text, is_name, twice, unknown_block, validation};
 use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
 use crate::source::Span;
-use crate::syntax::body::{Attribute, Block, Body, ProviderName};
+use crate::syntax::body::{Block, Body, ProviderName};
 use crate::syntax::ir::{Arena, Reference};
 
+/// What the `lifecycle` of a resource may hold.
+const LIFECYCLE: [&str; 2] = ["accept", "prevent_revert"];
+/// What every `lifecycle` with conditions may hold.
+const CONDITIONS: [&str; 2] = ["postcondition", "precondition"];
+/// What `lifecycle` holds in Terraform, and what to do here instead.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("create_before_destroy", "remove it: nothing is ever destroyed to be created anew"),
+    ("ignore_changes", "leave the attribute out: only what is written is managed"),
+    ("prevent_destroy", "write `prevent_revert`: it refuses to put back what was there first"),
+    ("replace_triggered_by", "remove it: nothing is ever destroyed to be created anew"),
+];
 /// Attributes of every block that may have instances.
 const META: [&str; 2] = ["count", "for_each"];
 const HOST: [&str; 7] = ["address", "become", "connection", "name", "port", "ssh_config", "user"];
-
-/// A `lifecycle` block.
-#[derive(Default)]
-pub(super) struct Lifecycle {
-    header: Option<Span>,
-    pub prevent_revert: Option<Attribute>,
-    pub accept: Option<Attribute>,
-}
 
 impl Declarations<'_> {
     pub(super) fn host(&mut self, block: Block, diagnostics: &mut Vec<Diagnostic>) {
@@ -84,22 +87,23 @@ impl Declarations<'_> {
     pub(super) fn resource(&mut self, mut block: Block, diagnostics: &mut Vec<Diagnostic>) {
         let [(kind, kind_span), (name, _)] = [0, 1].map(|at: usize| block.labels[at].clone());
         let header = block.header;
-        let known =
+        let is_first =
             self.is_first(&format!("{kind}.{name}"), &format!("the resource `{kind}.{name}`"), header, diagnostics);
         let schema = self.vocabulary.kind(&kind);
         if schema.is_none() {
             diagnostics.push(unknown_kind(&kind, kind_span, "kind", self.vocabulary.kind_names()));
         }
-        let lifecycle = Lifecycle::take(&mut block.body, &["prevent_revert", "accept"], diagnostics);
+        let known = [LIFECYCLE.as_slice(), &CONDITIONS].concat();
+        let lifecycle = LifecycleBlock::take(&mut block.body, &known, diagnostics);
         let meta = ["depends_on", "lifecycle", "provider"];
         let mut block = instance_block(&kind, block, schema, &meta, diagnostics);
-        (block.prevent_revert, block.accept) = (lifecycle.prevent_revert, lifecycle.accept);
-        if known {
+        block.lifecycle = lifecycle;
+        if is_first {
             self.blocks.insert(Reference::Block(kind.into(), name.into()), block);
         }
     }
 
-    pub(super) fn data(&mut self, block: Block, diagnostics: &mut Vec<Diagnostic>) {
+    pub(super) fn data(&mut self, mut block: Block, diagnostics: &mut Vec<Diagnostic>) {
         let [(kind, kind_span), (name, _)] = [0, 1].map(|at: usize| block.labels[at].clone());
         let what = format!("the data `{kind}.{name}`");
         let known = self.is_first(&format!("data.{kind}.{name}"), &what, block.header, diagnostics);
@@ -117,7 +121,9 @@ impl Declarations<'_> {
             Some(_) => {}
         }
         let schema = source.map(|source| source.schema);
-        let block = instance_block(&kind, block, schema, &["depends_on", "provider"], diagnostics);
+        let lifecycle = LifecycleBlock::take(&mut block.body, &CONDITIONS, diagnostics);
+        let mut block = instance_block(&kind, block, schema, &["depends_on", "lifecycle", "provider"], diagnostics);
+        block.lifecycle = lifecycle;
         if known {
             self.blocks.insert(Reference::Data(kind.into(), name.into()), block);
         }
@@ -132,32 +138,51 @@ impl InstanceBlock {
             content,
             provider: None,
             depends_on: None,
-            prevent_revert: None,
-            accept: None,
+            lifecycle: LifecycleBlock::default(),
         }
     }
 }
 
-impl Lifecycle {
-    /// Takes the `lifecycle` block out of a body.
+impl LifecycleBlock {
+    /// Takes the `lifecycle` block out of a body. `known` are the attributes and the blocks that it may hold.
     pub(super) fn take(body: &mut Body, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut lifecycle = Self::default();
+        let mut first = None;
         let blocks = std::mem::take(&mut body.blocks);
         for inner in blocks {
             if inner.kind != "lifecycle" {
                 body.blocks.push(inner);
-            } else if let Some(first) = lifecycle.header {
+            } else if let Some(first) = first {
                 diagnostics.push(twice("the block `lifecycle`", inner.header, first));
             } else {
-                lifecycle.header = Some(inner.header);
-                let mut rest = Rest::new(inner, "`lifecycle`", diagnostics);
-                let mut take = |name: &str| if known.contains(&name) { rest.take(name) } else { None };
-                lifecycle.prevent_revert = take("prevent_revert");
-                lifecycle.accept = take("accept");
-                rest.finish(known, diagnostics);
+                first = Some(inner.header);
+                lifecycle.fill(inner, known, diagnostics);
             }
         }
         lifecycle
+    }
+
+    fn fill(&mut self, mut block: Block, known: &[&str], diagnostics: &mut Vec<Diagnostic>) {
+        for inner in std::mem::take(&mut block.body.blocks) {
+            match inner.kind.as_str() {
+                kind if !known.contains(&kind) => unknown_block(&inner, "`lifecycle`", known, diagnostics),
+                "precondition" => self.preconditions.extend(validation(inner, "`precondition`", diagnostics)),
+                "postcondition" => self.postconditions.extend(validation(inner, "`postcondition`", diagnostics)),
+                _ => unknown_block(&inner, "`lifecycle`", known, diagnostics),
+            }
+        }
+        let mut rest = Rest::new(block, "`lifecycle`", diagnostics);
+        let mut take = |name: &str| if known.contains(&name) { rest.take(name) } else { None };
+        self.prevent_revert = take("prevent_revert");
+        self.accept = take("accept");
+        for (name, help) in ELSEWHERE {
+            if let Some(attribute) = rest.take(name) {
+                let message = format!("unknown attribute `{name}`");
+                let label = "not an attribute of `lifecycle`";
+                diagnostics.push(Diagnostic::error(code::UNKNOWN_ATTRIBUTE, attribute.name, message, label).help(help));
+            }
+        }
+        rest.finish(known, diagnostics);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::{CheckBlock, ProbeBlock, RolloutBlock};
+use super::super::{CheckBlock, LifecycleBlock, ProbeBlock, RolloutBlock};
 use super::Declarations;
 use super::content::Schema;
-use super::instance::{Lifecycle, provider_of, unchecked, unknown_kind};
+use super::instance::{provider_of, unchecked, unknown_kind};
 use super::rest::{Rest, names_are_right, twice, unknown_block, validation};
 use crate::code;
 use crate::diagnostic::Diagnostic;
@@ -31,6 +31,14 @@ impl Declarations<'_> {
                 "assert" => {
                     asserted = true;
                     check.assertions.extend(validation(inner, "`assert`", diagnostics));
+                }
+                "data" => {
+                    let message = "unknown block `data` in a check";
+                    let label = "a check reads with `probe` only";
+                    diagnostics
+                        .push(Diagnostic::error(code::BLOCK, inner.header, message, label).help(
+                            "put it outside of the check, where it is read while planning, or make it a `probe`",
+                        ));
                 }
                 _ => unknown_block(&inner, "a check", &["probe", "assert"], diagnostics),
             }
@@ -80,7 +88,7 @@ impl Declarations<'_> {
         let name = block.labels[0].0.clone();
         let header = block.header;
         let known = self.is_first(&format!("rollout.{name}"), &format!("the rollout `{name}`"), header, diagnostics);
-        let lifecycle = Lifecycle::take(&mut block.body, &["accept"], diagnostics);
+        let lifecycle = LifecycleBlock::take(&mut block.body, &["accept"], diagnostics);
         let mut rest = Rest::new(block, "a rollout", diagnostics);
         let members = rest.required("members", diagnostics).map(|members| (Arc::from("members"), members));
         let others = ROLLOUT.iter().filter_map(|name| Some((Arc::from(*name), rest.take(name)?)));

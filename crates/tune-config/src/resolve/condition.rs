@@ -1,0 +1,107 @@
+//! Conditions that a configuration sets itself: rules for variables, what must hold before and after a resource or a
+//! question, and the assertions of checks.
+
+use super::{Dependencies, Resolution, Surroundings};
+use crate::code;
+use crate::convert::{bool_of, given, text_of};
+use crate::diagnostic::Diagnostic;
+use crate::module::Validation;
+use crate::syntax::ir::Reference;
+use crate::types::Type;
+use crate::value::{Data, Value};
+
+/// What a condition says.
+pub(super) enum Outcome {
+    Holds,
+    /// The `error_message`, as it may stand within a message of ours.
+    Fails(String),
+    /// Something it needs is not known yet.
+    Unknown,
+    /// It was reported.
+    Mistake,
+}
+
+impl Resolution<'_> {
+    /// Evaluates a condition and its message. A mistake in either is reported, whatever the condition says.
+    pub(super) fn condition(
+        &mut self,
+        condition: &Validation,
+        surroundings: Surroundings<'_>,
+        dependencies: &mut Dependencies,
+    ) -> Outcome {
+        let (holds, used) = self.evaluate(condition.condition, surroundings);
+        dependencies.merge(used);
+        let (message, used) = self.evaluate(condition.error_message, surroundings);
+        dependencies.merge(used);
+        let arena = self.module.arena.clone();
+        if !may_be(&message, &Type::String) && !message.has_poison() {
+            let span = arena.span(condition.error_message.expr);
+            let label = format!("a string is needed, but this is {}", described(&message));
+            self.diagnostics.push(Diagnostic::error(code::TYPE, span, "an error message must be a string", label));
+        }
+        match bool_of(&holds) {
+            Some(true) => Outcome::Holds,
+            Some(false) => Outcome::Fails(match text_of(&message) {
+                Some(text) if !message.has_secret() => shown_message(&text),
+                _ => "its rule is not met".to_owned(),
+            }),
+            None if holds.has_poison() => Outcome::Mistake,
+            None if may_be(&holds, &Type::Bool) => Outcome::Unknown,
+            None => {
+                let span = arena.span(condition.condition.expr);
+                let label = format!("a bool is needed, but this is {}", described(&holds));
+                self.diagnostics.push(Diagnostic::error(code::TYPE, span, "a condition must be a bool", label));
+                Outcome::Mistake
+            }
+        }
+    }
+
+    /// Looks at what must hold before or after something, and says whether all of it does; `None` if that is not known.
+    /// `itself` is what `self` stands for.
+    pub(super) fn conditions(
+        &mut self,
+        what: (&str, &str),
+        conditions: &[Validation],
+        itself: Option<&Value>,
+        surroundings: Surroundings<'_>,
+        dependencies: &mut Dependencies,
+    ) -> Option<bool> {
+        if let Some(itself) = itself {
+            self.names.insert(Reference::Itself, itself.clone());
+        }
+        let mut all = Some(true);
+        for condition in conditions {
+            match self.condition(condition, surroundings, dependencies) {
+                Outcome::Holds => {}
+                Outcome::Fails(reason) => {
+                    all = Some(false);
+                    let (name, which) = what;
+                    let message = format!("{name} does not meet its {which}: {reason}");
+                    let span = self.module.arena.span(condition.condition.expr);
+                    self.diagnostics.push(Diagnostic::error(code::CONDITION, span, message, "this does not hold"));
+                }
+                Outcome::Unknown => all = all.filter(|all| !all),
+                Outcome::Mistake => all = Some(false),
+            }
+        }
+        self.names.remove(&Reference::Itself);
+        all
+    }
+}
+
+/// Returns whether a value is of a type, or may turn out to be.
+fn may_be(value: &Value, of_type: &Type) -> bool {
+    crate::convert::convert(value, of_type).is_ok() && !value.is_null()
+}
+
+fn described(value: &Value) -> String {
+    match &value.data {
+        Data::Unknown(of) => of.described(),
+        _ => given(value),
+    }
+}
+
+/// Returns a message that a configuration gives, as it may stand within ours.
+fn shown_message(text: &str) -> String {
+    tune_core::text::visible(text.trim_end_matches('.'), 500)
+}
