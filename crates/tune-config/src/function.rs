@@ -2,17 +2,33 @@
 //! code that computes it. Evaluating and converting arguments, secrets and values that are not known yet are the same
 //! for all and happen before, in `evaluate::call`.
 
+mod absent;
 mod collection;
 mod control;
 mod conversion;
+mod csv;
+mod date;
+mod digest;
 mod encoding;
+mod file;
 mod format;
+mod glob;
 mod json;
+mod letter;
+mod list;
 mod network;
 pub(crate) mod number;
+mod pattern;
+#[cfg(test)]
+mod reference;
+mod set;
 mod string;
+mod template;
+mod yaml;
 
-pub(crate) use encoding::hexadecimal;
+pub(crate) use absent::instead_of;
+pub(crate) use digest::hexadecimal;
+pub(crate) use template::Template;
 
 use std::fmt;
 
@@ -21,10 +37,15 @@ use tune_core::problem::Code;
 
 use crate::code;
 use crate::evaluate::Evaluator;
-use crate::source::Files;
+use crate::source::{FileError, Files};
 use crate::syntax::ir::ExprId;
 use crate::types::Type;
-use crate::value::{Entries, Value};
+use crate::value::{Data, Entries, Value};
+
+/// Longer lists are refused before they are built.
+const MAX_ITEMS: usize = 1 << 20;
+/// Longer texts are refused before they are built.
+const MAX_BYTES: usize = 32 << 20;
 
 /// One row of the table.
 pub(crate) struct Function {
@@ -35,6 +56,8 @@ pub(crate) struct Function {
     pub gives: Shape,
     pub marks: Marks,
     pub doc: &'static str,
+    /// A call as the manual shows it, with its value; several are separated by line breaks.
+    pub example: &'static str,
     pub run: Run,
 }
 
@@ -57,6 +80,9 @@ pub(crate) enum Shape {
     List,
     /// A list of strings.
     Texts,
+    /// A list of bools.
+    Bools,
+    Set,
     Map,
 }
 
@@ -76,12 +102,16 @@ pub(crate) enum Run {
     Eager(fn(&mut Call<'_>) -> Result<Value, Failure>),
     /// Evaluates its own arguments, or does not.
     Lazy(fn(&mut Evaluator<'_>, &[ExprId], ExprId) -> Value),
+    /// Gives a text that is evaluated in turn.
+    Template(fn(&mut Call<'_>) -> Result<Template, Failure>),
 }
 
 /// Converted arguments on their way into a function.
 pub(crate) struct Call<'a> {
     pub arguments: Vec<Value>,
     pub files: &'a dyn Files,
+    /// Steps that the call takes beyond those for looking at its arguments and its result.
+    pub cost: u64,
 }
 
 /// Why a function has no result. The reason never holds any of the arguments, because they may be secrets.
@@ -97,7 +127,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
 }
 
 /// Returns the name of every function.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     all().map(|function| function.name)
 }
 
@@ -108,17 +138,26 @@ pub fn functions() -> Vec<(String, &'static str)> {
     functions.into_iter().map(|function| (function.signature(), function.doc)).collect()
 }
 
+/// Every table with the heading that the manual gives it.
+const TABLES: &[(&str, &[Function])] = &[
+    ("Numbers", number::FUNCTIONS),
+    ("Texts", string::FUNCTIONS),
+    ("Regular expressions", pattern::FUNCTIONS),
+    ("Lists and maps", collection::FUNCTIONS),
+    ("More about lists", list::FUNCTIONS),
+    ("Sets", set::FUNCTIONS),
+    ("Types", conversion::FUNCTIONS),
+    ("Mistakes and secrets", control::FUNCTIONS),
+    ("Encodings", encoding::FUNCTIONS),
+    ("Digests", digest::FUNCTIONS),
+    ("Dates", date::FUNCTIONS),
+    ("Network addresses", network::FUNCTIONS),
+    ("Files and paths", file::FUNCTIONS),
+    ("Templates", template::FUNCTIONS),
+];
+
 fn all() -> impl Iterator<Item = &'static Function> {
-    let tables = [
-        collection::FUNCTIONS,
-        control::FUNCTIONS,
-        conversion::FUNCTIONS,
-        encoding::FUNCTIONS,
-        network::FUNCTIONS,
-        number::FUNCTIONS,
-        string::FUNCTIONS,
-    ];
-    tables.into_iter().flatten()
+    TABLES.iter().flat_map(|(_, functions)| *functions)
 }
 
 /// Starts a row.
@@ -129,7 +168,7 @@ const fn row(
     doc: &'static str,
     run: fn(&mut Call<'_>) -> Result<Value, Failure>,
 ) -> Function {
-    Function { name, parameters, rest: None, gives, marks: Marks::Whole, doc, run: Run::Eager(run) }
+    Function { name, parameters, rest: None, gives, marks: Marks::Whole, doc, example: "", run: Run::Eager(run) }
 }
 
 const fn takes(name: &'static str, takes: Shape) -> Parameter {
@@ -144,6 +183,11 @@ impl Function {
 
     const fn marks(mut self, marks: Marks) -> Self {
         self.marks = marks;
+        self
+    }
+
+    const fn example(mut self, example: &'static str) -> Self {
+        self.example = example;
         self
     }
 
@@ -208,6 +252,8 @@ impl Shape {
             Self::Text => Type::String,
             Self::List => Type::list(Type::Any),
             Self::Texts => Type::list(Type::String),
+            Self::Bools => Type::list(Type::Bool),
+            Self::Set => Type::Set(Box::new(Type::Any)),
             Self::Map => Type::map(Type::Any),
         }
     }
@@ -215,7 +261,7 @@ impl Shape {
     pub(crate) fn described(self) -> String {
         match self {
             Self::Any => "a value".to_owned(),
-            Self::List => "a list or a set".to_owned(),
+            Self::List | Self::Texts | Self::Bools | Self::Set => "a list or a set".to_owned(),
             shape => shape.as_type().described(),
         }
     }
@@ -251,6 +297,14 @@ impl Call<'_> {
         self.arguments[position].as_items().expect("the table says this is a list")
     }
 
+    /// Returns the elements of a list; a set has no order, so it is a failure where positions matter.
+    fn ordered(&self, position: usize) -> Result<&[Value], Failure> {
+        if matches!(self.arguments[position].data, Data::Set(_)) {
+            return Err(Failure::of(position, "a list is needed, but this is a set, which has no order"));
+        }
+        Ok(self.items(position))
+    }
+
     fn entries(&self, position: usize) -> &Entries {
         self.arguments[position].as_entries().expect("the table says this is a map")
     }
@@ -273,6 +327,11 @@ impl Failure {
         Self { argument: None, code: code::ARGUMENT, reason: reason.into() }
     }
 
+    /// A failure to read a file.
+    fn of_file(argument: usize, error: &FileError) -> Self {
+        Self { argument: Some(argument), code: code::FILE, reason: error.to_string() }
+    }
+
     fn too_large() -> Self {
         Self { argument: None, code: code::BUDGET, reason: "the result would be too large".to_owned() }
     }
@@ -286,7 +345,5 @@ fn counted(count: usize) -> String {
     }
 }
 
-#[cfg(test)]
-mod golden;
 #[cfg(test)]
 mod tests;

@@ -5,5 +5,5 @@ pub(crate) mod ir;
 pub(crate) mod lower;
 mod mistake;
 pub(crate) mod parse;
-mod template;
+pub(crate) mod template;
 mod type_constraint;

@@ -1,20 +1,24 @@
 //! Calls of functions: what is the same for all of them, so that a function itself is only what it computes.
 
-use super::Evaluator;
+use std::collections::HashMap;
+
+use super::{Evaluator, Scope};
 use crate::code;
-use crate::convert::{convert, given};
-use crate::diagnostic::Diagnostic;
-use crate::function::{Call, Function, Marks, Parameter, Run, Shape};
+use crate::convert::{convert, given, text_of};
+use crate::diagnostic::{Diagnostic, shown};
+use crate::function::{Call, Failure, Function, Marks, Parameter, Run, Shape, Template};
+use crate::source::Sources;
 use crate::syntax::ir::ExprId;
+use crate::syntax::lower::Output;
+use crate::syntax::template::lower_whole;
 use crate::types::Type;
 use crate::value::{Data, Entries, Value};
 
 impl Evaluator<'_> {
     pub(super) fn call(&mut self, function: &'static Function, ids: &[ExprId], expand: bool, id: ExprId) -> Value {
-        let run = match function.run {
-            Run::Lazy(run) => return run(self, ids, id),
-            Run::Eager(run) => run,
-        };
+        if let Run::Lazy(run) = function.run {
+            return run(self, ids, id);
+        }
         let Some((arguments, ids)) = self.arguments(function, ids, expand, id) else { return Value::POISON };
         // Who moves elements as they are does not look into them.
         let work = |value: &Value| if function.marks == Marks::Parts { length(value) } else { value.weight() };
@@ -42,7 +46,17 @@ impl Evaluator<'_> {
         if unknown {
             return Value::unknown(function.gives.as_type()).mark(sensitive);
         }
-        match run(&mut Call { arguments: converted, files: self.files }) {
+        let mut call = Call { arguments: converted, files: self.files, cost: 0 };
+        let outcome = match function.run {
+            Run::Eager(run) => run(&mut call),
+            Run::Template(run) => run(&mut call).and_then(|template| self.whole_template(&template)),
+            Run::Lazy(run) => return run(self, &ids, id),
+        };
+        if !self.spend(call.cost, id) {
+            return Value::POISON;
+        }
+        let outcome = outcome.map(|value| if function.gives == Shape::Text { as_text(value) } else { value });
+        match outcome {
             Ok(value) if self.spend(length(&value), id) => value.mark(sensitive),
             Ok(_) => Value::POISON,
             Err(failure) => {
@@ -97,6 +111,29 @@ impl Evaluator<'_> {
         (!poison).then_some((arguments, ids))
     }
 
+    /// Evaluates a text that only its own variables have a meaning in. It stands in no file of the configuration, so a
+    /// mistake in it is told at the call, with its position.
+    fn whole_template(&mut self, template: &Template) -> Result<Value, Failure> {
+        let mut sources = Sources::default();
+        let file = sources.add(template.name.clone(), template.text.clone());
+        let mut output = Output::default();
+        let names: Vec<_> = template.variables.keys().cloned().collect();
+        let mut diagnostics = Vec::new();
+        let root = match lower_whole(file, &template.text, &names, &mut output) {
+            Ok(root) => root,
+            Err(mistake) => return Err(within_template(template, &sources, &mistake)),
+        };
+        let no_names = HashMap::new();
+        let scope = Scope { names: &no_names, each: None, index: None };
+        let mut inner = Evaluator::new(&output.arena, self.files, scope, self.budget, &mut diagnostics);
+        inner.bound = template.variables.values().cloned().collect();
+        let value = inner.evaluate(root.expr);
+        match diagnostics.first() {
+            Some(mistake) => Err(within_template(template, &sources, mistake)),
+            None => Ok(value.mark(template.secret)),
+        }
+    }
+
     fn argument(&mut self, function: &Function, parameter: &Parameter, value: &Value, id: ExprId) -> Option<Value> {
         let message = || format!("`{}` cannot use its argument `{}`", function.name, parameter.name);
         if value.is_null() && parameter.nullable {
@@ -131,6 +168,28 @@ impl Evaluator<'_> {
         let label = format!("{} is needed, but this is {}", parameter.takes.described(), given(value));
         self.fail(code::ARGUMENT, id, message(), label);
         None
+    }
+}
+
+fn within_template(template: &Template, sources: &Sources, mistake: &Diagnostic) -> Failure {
+    let reason = match mistake.span().map(|span| sources.position(span)) {
+        _ if template.secret => {
+            "the template has a mistake, which is not shown because the template is a secret".to_owned()
+        }
+        Some((line, column)) => {
+            let name = shown(&template.name);
+            format!("line {line}, column {column} of {name}: {}", mistake.message)
+        }
+        None => mistake.message.clone(),
+    };
+    Failure { argument: Some(0), code: mistake.code, reason }
+}
+
+/// Returns a string, number or bool as text.
+fn as_text(value: Value) -> Value {
+    match text_of(&value) {
+        Some(text) => Value::string(text).mark(value.sensitive),
+        None => value,
     }
 }
 

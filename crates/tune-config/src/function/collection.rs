@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use tune_core::Number;
 
-use super::{Call, Failure, Function, Marks, Shape, row, takes};
+use super::{Call, Failure, Function, MAX_ITEMS, Marks, Shape, row, string, takes};
 use crate::convert::unify;
 use crate::value::{Data, Entries, Value};
-
-/// Longer lists are refused before they are built.
-const MAX_ITEMS: usize = 1 << 20;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     row(
@@ -20,7 +17,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The first value that is neither `null` nor an empty text.",
         coalesce,
     )
-    .rest(takes("value", Shape::Any).or_null()),
+    .rest(takes("value", Shape::Any).or_null())
+    .example("coalesce(\"\", null, \"a\")"),
     row(
         "compact",
         &[takes("list", Shape::Texts)],
@@ -30,27 +28,34 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let kept = call.items(0).iter().filter(|item| item.as_str().is_some_and(|text| !text.is_empty()));
             Ok(Value::list(kept.cloned().collect()))
         },
-    ),
+    )
+    .example("compact([\"a\", \"\", null, \"b\"])"),
     row("concat", &[takes("list", Shape::List)], Shape::List, "One list of all elements of the lists.", |call| {
-        let items = (0..call.arguments.len()).flat_map(|position| call.items(position).iter().cloned());
-        Ok(Value::list(items.collect()))
+        let mut items = Vec::new();
+        for position in 0..call.arguments.len() {
+            items.extend_from_slice(call.ordered(position)?);
+        }
+        Ok(Value::list(items))
     })
     .rest(takes("list", Shape::List))
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("concat([\"a\"], [\"b\", \"c\"])"),
     row(
         "contains",
-        &[takes("list", Shape::List), takes("value", Shape::Any).or_null()],
+        &[takes("list", Shape::List), takes("value", Shape::Any)],
         Shape::Bool,
         "Whether the value is in the list.",
         |call| Ok(Value::bool(call.items(0).iter().any(|item| item.order(call.value(1)) == Ordering::Equal))),
-    ),
+    )
+    .example("contains([\"a\", \"b\"], \"b\")"),
     row(
         "distinct",
         &[takes("list", Shape::List)],
         Shape::List,
         "The list without elements that occurred before.",
-        |call| Ok(distinct(call)),
-    ),
+        distinct,
+    )
+    .example("distinct([\"a\", \"b\", \"a\"])"),
     row(
         "element",
         &[takes("list", Shape::List), takes("position", Shape::Integer)],
@@ -58,25 +63,29 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The element at the position, counted round and round.",
         element,
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("element([\"a\", \"b\", \"c\"], 4)"),
     row("flatten", &[takes("list", Shape::List)], Shape::List, "The list with lists in it dissolved.", |call| {
         Ok(flatten(call))
     })
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("flatten([[\"a\"], [], [\"b\", [\"c\"]]])"),
     row(
         "index",
-        &[takes("list", Shape::List), takes("value", Shape::Any).or_null()],
+        &[takes("list", Shape::List), takes("value", Shape::Any)],
         Shape::Number,
         "The position of the value in the list.",
         |call| {
-            let position = call.items(0).iter().position(|item| item.order(call.value(1)) == Ordering::Equal);
+            let position = call.ordered(0)?.iter().position(|item| item.order(call.value(1)) == Ordering::Equal);
             position.map(Value::integer).ok_or_else(|| Failure::of(1, "the list has no such element"))
         },
-    ),
+    )
+    .example("index([\"a\", \"b\"], \"b\")"),
     row("keys", &[takes("map", Shape::Map)], Shape::Texts, "The keys of the map, sorted.", |call| {
         Ok(Value::list(call.entries(0).keys().map(|key| Value::string(key.clone())).collect()))
     })
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("keys({ b = 1, a = 2 })"),
     row(
         "length",
         &[takes("value", Shape::Any)],
@@ -84,7 +93,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The number of elements, or of characters of a text.",
         length,
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("length([\"a\", \"b\"])\nlength(\"hello\")"),
     row(
         "lookup",
         &[takes("map", Shape::Map), takes("key", Shape::Text), takes("default", Shape::Any).or_null().optional()],
@@ -96,13 +106,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
             found.or(default).cloned().ok_or_else(|| Failure::of(1, "the map has no such key, and there is no default"))
         },
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("lookup({ a = 1 }, \"b\", 0)"),
     row("merge", &[], Shape::Map, "One map of all entries; later ones win.", |call| {
         let maps = call.arguments.iter().filter_map(Value::as_entries);
         Ok(Value::map(maps.flatten().map(|(key, value)| (key.clone(), value.clone())).collect()))
     })
     .rest(takes("map", Shape::Map).or_null())
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("merge({ a = 1, b = 2 }, { a = 3 })"),
     row(
         "range",
         &[
@@ -113,11 +125,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Shape::List,
         "Numbers in order: `range(3)` is 0, 1, 2.",
         range,
-    ),
+    )
+    .example("range(3)\nrange(1, 8, 2)"),
     row("reverse", &[takes("list", Shape::List)], Shape::List, "The list from its end to its start.", |call| {
         Ok(Value::list(call.items(0).iter().rev().cloned().collect()))
     })
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("reverse([\"a\", \"b\"])"),
     row(
         "slice",
         &[takes("list", Shape::List), takes("start", Shape::Integer), takes("end", Shape::Integer)],
@@ -125,12 +139,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The elements from the start on, up to but without the end.",
         slice,
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("slice([\"a\", \"b\", \"c\", \"d\"], 1, 3)"),
     row("sort", &[takes("list", Shape::Texts)], Shape::Texts, "The texts in the order of their code points.", |call| {
         let mut texts = call.texts(0)?;
         texts.sort_unstable();
         Ok(Value::list(texts.into_iter().map(Value::string).collect()))
-    }),
+    })
+    .example("sort([\"b\", \"a\"])"),
     row(
         "values",
         &[takes("map", Shape::Map)],
@@ -138,7 +154,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The values of the map, in the order of its keys.",
         |call| Ok(Value::list(call.entries(0).values().cloned().collect())),
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("values({ b = 1, a = 2 })"),
     row(
         "zipmap",
         &[takes("keys", Shape::Texts), takes("values", Shape::List)],
@@ -146,7 +163,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "A map of the keys to the values at the same positions.",
         zipmap,
     )
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example("zipmap([\"a\", \"b\"], [1, 2])"),
 ];
 
 fn coalesce(call: &mut Call<'_>) -> Result<Value, Failure> {
@@ -156,17 +174,19 @@ fn coalesce(call: &mut Call<'_>) -> Result<Value, Failure> {
     unified.into_iter().find(is_something).ok_or_else(|| Failure::new("all values are `null` or empty"))
 }
 
-fn distinct(call: &Call<'_>) -> Value {
+fn distinct(call: &mut Call<'_>) -> Result<Value, Failure> {
+    let items = unify(call.items(0).iter())
+        .ok_or_else(|| Failure::of(0, "all elements must be of one type, but these have none in common"))?;
     // Sorting finds the repeated ones; the order that the list had is then put back.
-    let mut numbered: Vec<(usize, &Value)> = call.items(0).iter().enumerate().collect();
+    let mut numbered: Vec<(usize, &Value)> = items.iter().enumerate().collect();
     numbered.sort_by(|(a_at, a), (b_at, b)| a.order(b).then(a_at.cmp(b_at)));
     numbered.dedup_by(|(_, later), (_, first)| later.order(first) == Ordering::Equal);
     numbered.sort_unstable_by_key(|(at, _)| *at);
-    Value::list(numbered.into_iter().map(|(_, item)| item.clone()).collect())
+    Ok(Value::list(numbered.into_iter().map(|(_, item)| item.clone()).collect()))
 }
 
 fn element(call: &mut Call<'_>) -> Result<Value, Failure> {
-    let items = call.items(0);
+    let items = call.ordered(0)?;
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if length == 0 {
         return Err(Failure::of(0, "the list has no elements"));
@@ -194,7 +214,7 @@ fn flatten(call: &Call<'_>) -> Value {
 
 fn length(call: &mut Call<'_>) -> Result<Value, Failure> {
     let length = match &call.value(0).data {
-        Data::String(text) => text.chars().count(),
+        Data::String(text) => string::characters(text),
         Data::List(list) | Data::Set(list) => list.items.len(),
         Data::Map(map) => map.entries.len(),
         _ => return Err(Failure::of(0, format!("{} has no length", call.value(0).described()))),
@@ -215,10 +235,13 @@ fn range(call: &mut Call<'_>) -> Result<Value, Failure> {
     } else {
         &one
     };
+    if start == end {
+        return Ok(Value::list(Vec::new()));
+    }
     if *step == zero {
         return Err(Failure::of(2, "the step is zero"));
     }
-    if (*step < zero) != downwards && start != end {
+    if (*step < zero) != downwards {
         return Err(Failure::of(2, "the step leads away from the end"));
     }
     let mut numbers = Vec::new();
@@ -235,7 +258,7 @@ fn range(call: &mut Call<'_>) -> Result<Value, Failure> {
 }
 
 fn slice(call: &mut Call<'_>) -> Result<Value, Failure> {
-    let items = call.items(0);
+    let items = call.ordered(0)?;
     let position = |at: usize| usize::try_from(call.integer(at)).ok().filter(|position| *position <= items.len());
     let start = position(1).ok_or_else(|| Failure::of(1, "the list has no such position"))?;
     let end = position(2).ok_or_else(|| Failure::of(2, "the list has no such position"))?;
@@ -245,7 +268,7 @@ fn slice(call: &mut Call<'_>) -> Result<Value, Failure> {
 
 fn zipmap(call: &mut Call<'_>) -> Result<Value, Failure> {
     let keys = call.texts(0)?;
-    let values = call.items(1);
+    let values = call.ordered(1)?;
     if keys.len() != values.len() {
         return Err(Failure::new(format!("there are {} keys and {} values", keys.len(), values.len())));
     }

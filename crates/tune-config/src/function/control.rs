@@ -15,8 +15,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Bool,
         marks: Marks::Own,
         doc: "Whether the expression can be evaluated.",
+        example: "can(tonumber(\"x\"))",
         run: Run::Lazy(can),
     },
+    row(
+        "issensitive",
+        &[takes("value", Shape::Any).or_null()],
+        Shape::Bool,
+        "Whether the value is marked as a secret.",
+        |call| Ok(Value::bool(call.value(0).sensitive)),
+    )
+    .marks(Marks::Own)
+    .example("issensitive(sensitive(\"hunter2\"))"),
     row(
         "nonsensitive",
         &[takes("value", Shape::Any).or_null()],
@@ -24,11 +34,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The value without its mark as a secret.",
         |call| Ok(Value { sensitive: false, ..call.value(0).clone() }),
     )
-    .marks(Marks::Own),
+    .marks(Marks::Own)
+    .example("nonsensitive(length(sensitive(\"hunter2\")))"),
     row("sensitive", &[takes("value", Shape::Any).or_null()], Shape::Any, "The value marked as a secret.", |call| {
         Ok(call.value(0).clone().mark(true))
     })
-    .marks(Marks::Own),
+    .marks(Marks::Own)
+    .example("issensitive(sensitive(\"hunter2\"))"),
     Function {
         name: "try",
         parameters: &[takes("expression", Shape::Any)],
@@ -36,6 +48,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Any,
         marks: Marks::Own,
         doc: "The first of the expressions that can be evaluated.",
+        example: "try(tonumber(\"x\"), 7)",
         run: Run::Lazy(first_that_works),
     },
 ];

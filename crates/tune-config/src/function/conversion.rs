@@ -8,24 +8,30 @@ use crate::value::Value;
 pub(super) const FUNCTIONS: &[Function] = &[
     row("tobool", &[takes("value", Shape::Any).or_null()], Shape::Bool, "The value as a bool.", |call| {
         converted(call, &Type::Bool)
-    }),
+    })
+    .example(r#"tobool("true")"#),
     row("tolist", &[takes("value", Shape::Any).or_null()], Shape::List, "A list or a set as a list.", |call| {
         converted(call, &Type::list(Type::Any))
     })
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example(r#"tolist(toset(["b", "a"]))"#),
     row("tomap", &[takes("value", Shape::Any).or_null()], Shape::Map, "An object as a map of one type.", |call| {
         converted(call, &Type::map(Type::Any))
     })
-    .marks(Marks::Parts),
+    .marks(Marks::Parts)
+    .example(r#"tomap({ a = 1, b = "x" })"#),
     row("tonumber", &[takes("value", Shape::Any).or_null()], Shape::Number, "The value as a number.", |call| {
         converted(call, &Type::Number)
-    }),
+    })
+    .example(r#"tonumber("1e3")"#),
     row("toset", &[takes("value", Shape::Any).or_null()], Shape::List, "A list as a set.", |call| {
         converted(call, &Type::Set(Box::new(Type::Any)))
-    }),
+    })
+    .example(r#"toset(["b", "a", "b"])"#),
     row("tostring", &[takes("value", Shape::Any).or_null()], Shape::Text, "The value as a string.", |call| {
         converted(call, &Type::String)
-    }),
+    })
+    .example("tostring(1.50)"),
 ];
 
 fn converted(call: &mut Call<'_>, wanted: &Type) -> Result<Value, Failure> {

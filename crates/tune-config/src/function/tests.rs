@@ -1,8 +1,13 @@
 //! Every row of the table against Terraform itself, and what holds for all rows.
 
+mod folder;
+mod golden;
+
 use std::collections::BTreeSet;
 
-use super::golden::GOLDEN;
+use folder::FOLDER;
+use golden::{different, golden};
+
 use super::{Run, all};
 use crate::tests::resolve_files;
 use crate::{Inputs, functions};
@@ -10,26 +15,40 @@ use crate::{Inputs, functions};
 /// Evaluates an expression and returns its value in JSON, or `<error>`.
 fn evaluate(expression: &str) -> String {
     let hcl = format!("output \"x\" {{\n  value = jsonencode({expression})\n}}\n");
-    let files = [("main.tune.hcl", hcl.as_str()), ("note.txt", "hello\n")];
+    let files: Vec<(&str, &str)> = FOLDER.iter().copied().chain([("main.tune.hcl", hcl.as_str())]).collect();
     match resolve_files(&files, &Inputs::default()) {
         Ok(configuration) => configuration.outputs["x"].value.as_str().unwrap_or("<no text>").to_owned(),
         Err(_) => "<error>".to_owned(),
     }
 }
 
-#[test]
-fn expressions_are_what_terraform_makes_of_them() {
-    let wrong: Vec<String> = GOLDEN
-        .iter()
-        .filter(|(expression, expect)| evaluate(expression) != *expect)
-        .map(|(expression, expect)| format!("{expression}: {} instead of {expect}", evaluate(expression)))
+fn check(expected: impl Iterator<Item = (&'static str, &'static str)>) {
+    let wrong: Vec<String> = expected
+        .map(|(expression, expect)| (expression, evaluate(expression), expect))
+        .filter(|(_, value, expect)| value != expect)
+        .map(|(expression, value, expect)| format!("{expression}: {value} instead of {expect}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
+fn expressions_are_what_terraform_makes_of_them() {
+    check(golden());
+}
+
+#[test]
+fn where_the_language_differs_it_does_so_on_purpose() {
+    check(different().iter().map(|(expression, ours, ..)| (*expression, *ours)));
+    assert!(different().iter().all(|(_, ours, theirs, why)| ours != theirs && !why.is_empty()));
+}
+
+#[test]
 fn every_function_is_compared_with_terraform() {
-    let called = |name: &str| GOLDEN.iter().any(|(expression, _)| expression.contains(&format!("{name}(")));
+    let compared: Vec<&str> = golden()
+        .map(|(expression, _)| expression)
+        .chain(different().iter().map(|(expression, ..)| *expression))
+        .collect();
+    let called = |name: &str| compared.iter().any(|expression| expression.contains(&format!("{name}(")));
     let missing: Vec<&str> = all().map(|function| function.name).filter(|name| !called(name)).collect();
     assert_eq!(missing, [""; 0]);
 }
@@ -38,6 +57,7 @@ fn every_function_is_compared_with_terraform() {
 fn rows_are_distinct_and_described() {
     let names: BTreeSet<&str> = all().map(|function| function.name).collect();
     assert_eq!(names.len(), all().count());
+    assert_eq!(all().find(|function| !function.example.contains(function.name)).map(|function| function.name), None);
     for (signature, doc) in functions() {
         assert!(
             doc.ends_with('.') && doc.starts_with(char::is_uppercase) || doc.starts_with('-'),

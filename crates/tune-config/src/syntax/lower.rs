@@ -13,7 +13,7 @@ use tune_core::Number;
 use super::ir::{Access, Arena, Binary, Binding, Expr, ExprId, For, Reference, Root, Step, Unary};
 use super::template::Form;
 use crate::code;
-use crate::diagnostic::{Diagnostic, did_you_mean, shown};
+use crate::diagnostic::{Diagnostic, shown};
 use crate::function;
 use crate::source::{FileId, Span};
 use crate::value::Value;
@@ -194,15 +194,14 @@ impl<'a> Lowering<'a> {
         }
         let function = function::find(name).filter(|_| !call.name.is_namespaced());
         let Some(function) = function else {
-            self.report(
-                Diagnostic::error(
-                    code::UNKNOWN_FUNCTION,
-                    name_span,
-                    format!("unknown function `{}`", shown(&self.text[name_span.range()])),
-                    "there is no function of this name",
-                )
-                .maybe_help(did_you_mean(name, function::names())),
-            );
+            let written = shown(&self.text[name_span.range()]);
+            let (why_not, help) = function::instead_of(name);
+            let (message, label) = match why_not {
+                Some(why) => (format!("the function `{written}` is not offered"), why),
+                None => (format!("unknown function `{written}`"), "there is no function of this name"),
+            };
+            let mistake = Diagnostic::error(code::UNKNOWN_FUNCTION, name_span, message, label);
+            self.report(mistake.maybe_help(help));
             return Expr::Mistake;
         };
         if name == "sensitive" {

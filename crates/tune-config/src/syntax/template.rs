@@ -5,13 +5,22 @@
 //! A template is first flattened into a row of tokens, on which trimming and dedenting are defined, and then built up
 //! again into nested [`Part`]s.
 
-use hcl_edit::Span as _;
-use hcl_edit::template::{Directive, Element, Strip, Template};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::ir::{Binding, Expr, ExprId, Part};
-use super::lower::Lowering;
+use hcl_edit::template::{Directive, Element, Strip, Template};
+use hcl_edit::{Decorated, Ident, Span as _};
+
+use super::ir::{Binding, Expr, ExprId, Part, Root};
+use super::lower::{Lowering, Output};
+use super::mistake;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::function::Run;
+use crate::source::FileId;
+
+/// Larger templates are refused.
+const MAX_BYTES: usize = 4 << 20;
 
 /// Where a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +38,47 @@ enum Token<'a> {
     Else,
     For(&'a hcl_edit::template::ForTemplateExpr),
     End,
+}
+
+/// Lowers a text that is a template as a whole, such as a file. Only `names` mean anything in it; their values are bound
+/// in this order when it is evaluated. The answer is the first mistake if there is one.
+pub(crate) fn lower_whole(
+    file: FileId,
+    text: &str,
+    names: &[Arc<str>],
+    output: &mut Output,
+) -> Result<Root, Diagnostic> {
+    if text.len() > MAX_BYTES {
+        return Err(mistake::too_long(file, MAX_BYTES));
+    }
+    let template = hcl_edit::parser::parse_template(text)
+        .map_err(|error| mistake::explain(file, text, error.location().offset(), error.message()))?;
+    let nothing_repeated = HashMap::new();
+    let mut lowering = Lowering::new(file, text, &nothing_repeated, output);
+    for name in names {
+        lowering.bind(None, &Decorated::new(Ident::new(name.as_ref())));
+    }
+    let first = lowering.arena.next();
+    let expr = lowering.template(&template, Form::Heredoc, 0..text.len());
+    let root = Root::new(first, expr);
+    if let Some(mistake) = output.diagnostics.drain(..).next() {
+        return Err(mistake);
+    }
+    if let Some((reference, span)) = output.arena.references(root).next() {
+        let message = format!("`{reference}` has no value in a template");
+        return Err(Diagnostic::error(code::UNKNOWN_NAME, span, message, "only the given variables have"));
+    }
+    let nested = output.arena.within(root).find_map(|(_, expr, span)| match expr {
+        Expr::Call { function, .. } if matches!(function.run, Run::Template(_)) => Some((function.name, span)),
+        _ => None,
+    });
+    match nested {
+        Some((name, span)) => {
+            let message = format!("a template cannot use `{name}`");
+            Err(Diagnostic::error(code::MISPLACED, span, message, "not available here"))
+        }
+        None => Ok(root),
+    }
 }
 
 impl Lowering<'_> {

@@ -1073,6 +1073,33 @@ r#"locals {
         ],
     ),
     (
+r#"locals {
+  a = timestamp()
+  b = uuid()
+  c = regex("a**", "a")
+  d = templatestring("$${nme}", { name = 1 })
+  e = templatestring("$${templatestring(name, {})}", { name = 1 })
+  f = templatestring("$${var.x}", {})
+  g = templatestring("a\n%%{ if name }", { name = true })
+  h = yamldecode("a: [")
+  i = formatdate("x", "2018-01-02T23:12:01Z")
+  j = fileset("..", "*")
+}
+"#,
+        &[
+            "unknown_function «timestamp» the function `timestamp` is not offered",
+            "unknown_function «uuid» the function `uuid` is not offered",
+            r#"argument «"a**"» `regex` cannot be computed"#,
+            r#"unknown_name «"$${nme}"» `templatestring` cannot be computed"#,
+            r#"misplaced «"$${templatestring(name, {})}"» `templatestring` cannot be computed"#,
+            r#"unknown_name «"$${var.x}"» `templatestring` cannot be computed"#,
+            r#"syntax «"a\n%%{ if name }"» `templatestring` cannot be computed"#,
+            r#"argument «"a: ["» `yamldecode` cannot be computed"#,
+            r#"argument «"x"» `formatdate` cannot be computed"#,
+            r#"file «".."» `fileset` cannot be computed"#,
+        ],
+    ),
+    (
 "locals {
   a = foo::bar(1)
 }
@@ -1146,7 +1173,7 @@ r#"locals {
   a = tobool("maybe")
   b = parseint("x", 99)
   c = cidrhost("10.0.0.0/99", 1)
-  d = replace("a", "/x/", "y")
+  d = replace("a", "/(/", "y")
   e = zipmap(["a"], [])
   f = join(",", [[]])
   g = sort([null])
@@ -1156,7 +1183,7 @@ r#"locals {
             r#"argument «"maybe"» `tobool` cannot be computed"#,
             "argument «99» `parseint` cannot be computed",
             r#"argument «"10.0.0.0/99"» `cidrhost` cannot be computed"#,
-            r#"argument «"/x/"» `replace` cannot be computed"#,
+            r#"argument «"/(/"» `replace` cannot be computed"#,
             r#"argument «zipmap(["a"], [])» `zipmap` cannot be computed"#,
             "argument «[[]]» `join` cannot use its argument `list`",
             "argument «[null]» `sort` cannot be computed",

@@ -1,4 +1,4 @@
-//! Expressions and what Terraform 1.11 makes of them, in JSON; `<error>` where it refuses. Taken from `terraform apply`.
+//! Operators, access, templates, and a little of everything.
 
 #[rustfmt::skip]
 pub(super) const GOLDEN: &[(&str, &str)] = &[
