@@ -238,9 +238,28 @@ fn a_unit_is_restarted_and_reloaded() {
         ];
         assert_eq!(host.asked(), asked, "{shell:?}");
 
+        // Files that systemd has never seen are edited as well.
+        let unit = "/etc/systemd/system/etcd@a.service";
+        let known = [("FragmentPath", unit), ("DropInPaths", "/x.conf /etc/systemd/system/etcd@a.service.d/a.conf")];
+        fs::create_dir_all(host.ground.path(&format!("{unit}.d"))).unwrap();
+        host.ground.write(unit, "");
+        host.ground.write(&format!("{unit}.d/a.conf"), "");
+        for (sequence, (properties, reloads)) in
+            [(&known[..], 1), (&known[..1], 2), (&known[1..], 3)].into_iter().enumerate()
+        {
+            host.unit(properties);
+            host.ground.activate(&order(10 + sequence as u64, restart(), "1111")).unwrap();
+            let asked = host.asked();
+            assert_eq!(
+                asked.iter().filter(|line| line.ends_with("daemon-reload")).count(),
+                reloads,
+                "{shell:?} {asked:?}"
+            );
+        }
+
         host.ground.write("/say/restart", "echo 'Job failed.' >&2; exit 1");
         host.ground.write("/say/log", "cannot bind\n");
-        let error = host.ground.activate(&order(5, restart(), "1111")).unwrap_err();
+        let error = host.ground.activate(&order(20, restart(), "1111")).unwrap_err();
         assert_eq!((error.code.0, error.sent, error.transient), ("tune::remote::activation", Sent::Perhaps, false));
         assert!(error.message.starts_with("the restart of etcd@a.service on "), "{error:?}");
         assert!(error.message.ends_with(" failed: Job failed.: cannot bind"), "{error:?}");

@@ -137,9 +137,10 @@ fn a_program_ends_with_its_deadline() {
     for shell in Shell::all() {
         let ground = Ground::new(shell);
         let pid = ground.path("/pid");
-        let script = format!("trap '' TERM; sleep 600 & echo $! >'{}'; wait; sleep 600", pid.display());
+        let script =
+            format!("trap '' TERM; sleep 600 & echo $! >'{0}.new'; mv '{0}.new' '{0}'; wait; sleep 600", pid.display());
         let mut slow = command(&["sh", "-c", &script]);
-        slow.deadline = Duration::from_millis(900);
+        slow.deadline = Duration::from_millis(2900);
         let begun = Instant::now();
         let error = ground.command(&slow).unwrap_err();
         assert_eq!(
@@ -147,13 +148,23 @@ fn a_program_ends_with_its_deadline() {
             ("tune::remote::command_deadline", Sent::Perhaps),
             "{shell:?} {error:?}"
         );
-        assert!(error.message.contains("did not end within 900ms"), "{error:?}");
+        assert!(error.message.contains("did not end within 2.9s"), "{error:?}");
         assert!(begun.elapsed() < Duration::from_mins(1), "{shell:?}");
         let pid = std::fs::read_to_string(&pid).unwrap();
         crate::fence::wait_until(|| {
             let command = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
             !command.starts_with(b"sleep\x00600")
         });
+    }
+}
+
+#[test]
+fn one_that_hides_its_environment_ends_too() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        let mut slow = command(&["env", "-i", "/bin/sleep", "600"]);
+        slow.deadline = Duration::from_secs(1);
+        assert_eq!(ground.command(&slow).unwrap_err().code.0, "tune::remote::command_deadline", "{shell:?}");
     }
 }
 

@@ -9,7 +9,7 @@ command_of() {
   limit=$2
   input=$3
   shift 3
-  need head sleep
+  need grep head sleep
   [ -z "$input" ] || need base64
   say bytes
   printf '%s begin\n' "$nonce" >&2
@@ -18,7 +18,10 @@ command_of() {
   # none of the program's words.
   exec 4>&1 5>&2
   code=$({ { feed "$@" 3>&- 4>&- 2>/dev/null; echo "$?" >&3; } | head -c "$limit" >&4 3>&-; } 3>&1 2>/dev/null)
-  end_watch
+  if was_late; then
+    expired=1
+    kill_marked
+  fi
   printf '\n%s status %s %s\n%s end\n' "$nonce" "${code:-137}" "${expired:-0}" "$nonce"
   exit 0
 }
@@ -36,18 +39,45 @@ program() {
   (
     umask 022
     trap - HUP INT PIPE TERM
+    # By this everything that the program starts is known, also what it leaves behind. Half of the nonce is no nonce.
+    TUNE_COMMAND=${nonce%????????????????}
+    export TUNE_COMMAND
     exec "$@" 2>&5 5>&-
   )
 }
 
-# The time of a program, and of all that it has started, ends without mercy.
+# The time of a program, and of all that it has started, ends without mercy. The shells around it are left alone at first:
+# one that is just starting the program would leave it to nobody. What hides its environment ends with them.
 watch() {
   nap=
-  trap 'kill $nap 2>/dev/null; exit 0' TERM
+  late=0
+  trap 'kill $nap 2>/dev/null; exit $late' TERM
   doze "$1"
-  kill -TERM "$$"
+  # The script is not told by a signal: there are shells that then stop listening to what they have started.
+  late=3
+  rounds=0
   while :; do
-    kill_children KILL
+    kill_marked
+    [ "$rounds" -lt 3 ] || kill_children KILL
+    rounds=$((rounds + 1))
     doze 1
   done
+}
+
+# Ends the program and what it has started, all at once: when the first of them is gone the script may be at its end.
+kill_marked() {
+  set +f
+  marked=
+  for file in $(grep -lF "TUNE_COMMAND=${nonce%????????????????}" /proc/[0-9]*/environ 2>/dev/null); do
+    process=${file#/proc/}
+    marked="$marked ${process%/environ}"
+  done
+  [ -z "$marked" ] || kill -KILL $marked 2>/dev/null
+}
+
+# was_late: ends the watchdog, and tells whether its time had come.
+was_late() {
+  kill "$watchdog" 2>/dev/null
+  wait "$watchdog" 2>/dev/null
+  [ "$?" -eq 3 ]
 }

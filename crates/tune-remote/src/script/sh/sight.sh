@@ -35,24 +35,34 @@ has_systemd() { [ -d "$root/run/systemd/system" ] && command -v systemctl >/dev/
 
 look_at_unit() {
   has_systemd || fail no_systemd
-  shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p Type -p InvocationID -p NeedDaemonReload -- "$1" 2>&1) ||
-    fail unit "$shown"
-  load=- active=- sub=- type=- invocation= edited=
+  shown=$(systemctl show -p Id -p LoadState -p ActiveState -p SubState -p Type -p InvocationID -p NeedDaemonReload \
+    -p FragmentPath -p DropInPaths -- "$1" 2>&1) || fail unit "$shown"
+  id=$1 load=- active=- sub=- type=- invocation= edited= fragment= dropins=
   set -f
   IFS=$newline
   for line in $shown; do
     value=${line#*=}
     case $line in
+    Id=?*) id=$value ;;
     LoadState=?*) load=$value ;;
     ActiveState=?*) active=$value ;;
     SubState=?*) sub=$value ;;
     Type=?*) type=$value ;;
     InvocationID=?*) invocation=$value ;;
     NeedDaemonReload=yes) edited=1 ;;
+    FragmentPath=*) fragment=$value ;;
+    DropInPaths=*) dropins=" $value " ;;
     esac
   done
   unset IFS
   set +f
+  # Files that are new to systemd it does not count as edited.
+  file=$root/etc/systemd/system/$id
+  [ ! -f "$file" ] || [ "$root$fragment" = "$file" ] || edited=1
+  for file in "$root/etc/systemd/system/$id.d"/*.conf "$root/run/systemd/system/$id.d"/*.conf; do
+    [ -e "$file" ] || continue
+    case $dropins in *" ${file#"$root"} "*) ;; *) edited=1 ;; esac
+  done
 }
 
 # unit_log UNIT: the last words of a unit.

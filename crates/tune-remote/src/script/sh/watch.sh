@@ -56,5 +56,7 @@ kill_children() {
       esac
     done
   done
-  for child in $family; do [ "$child" = "$$" ] || kill "-$signal" "$child" 2>/dev/null; done
+  # All at once: when the first of them is gone the script goes on, and may end us before the last.
+  family=${family#" $$ "}
+  [ -z "$family" ] || kill "-$signal" $family 2>/dev/null
 }
