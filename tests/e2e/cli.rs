@@ -19,6 +19,7 @@ fn small() -> Project {
 #[test]
 fn every_command_explains_itself() {
     let commands = [
+        "check",
         "fmt",
         "validate",
         "plan",

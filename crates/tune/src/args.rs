@@ -57,6 +57,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Check(commands::check::Check),
     Fmt(commands::fmt::Fmt),
     Validate(commands::validate::Validate),
     Plan(commands::plan::Plan),
@@ -154,6 +155,23 @@ pub(crate) struct SelectionOptions {
     /// Not this resource, nor what depends on it; may be repeated.
     #[arg(long, value_name = "ADDRESS", action = ArgAction::Append)]
     pub(crate) exclude: Vec<Address>,
+
+    /// No rollout waits for this check, for example `check.etcd`; may be repeated.
+    #[arg(long, value_name = "CHECK", action = ArgAction::Append)]
+    pub(crate) skip_gate: Vec<Address>,
+
+    /// Lets the machine that runs tune be interrupted, last of all.
+    #[arg(long)]
+    pub(crate) allow_self: bool,
+}
+
+/// How patient a run is.
+#[derive(Debug, Args)]
+pub(crate) struct PatienceOptions {
+    /// Sits through a rest between two batches that is no longer than this; for a longer one the run is paused, and the
+    /// next apply goes on.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_duration)]
+    pub(crate) wait: Duration,
 }
 
 fn parse_parallelism(text: &str) -> Result<usize, String> {

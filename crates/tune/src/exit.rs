@@ -4,13 +4,13 @@ use std::io;
 use std::process::ExitCode;
 
 use tune_config::Diagnostics;
-use tune_core::rollout::Verdict;
 use tune_core::state::RunResult;
 use tune_engine::rebuild::RebuildError;
 use tune_engine::report::GateReport;
 use tune_engine::{EngineError, Report, ResourceOutcome, StoreError, Urgency};
 
 use crate::render::diagnostic::Notice;
+use crate::render::members;
 
 /// What an exit code tells a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,8 +123,10 @@ impl From<EngineError> for Failure {
             EngineError::Stale { .. } => Self::new(notice.help("plan again")),
             EngineError::Gates { gates } => Self {
                 exit: Exit::Check,
-                notices: vec![Notice { causes: gates.iter().flat_map(reasons).collect(), ..notice }
-                    .help("mend what the checks look at, or leave one out of this run with `-skip-gate`")],
+                notices: vec![
+                    Notice { causes: gates.iter().flat_map(reasons).collect(), ..notice }
+                        .help("mend what the checks look at, or leave one out of this run with `-skip-gate`"),
+                ],
             },
             EngineError::OpenRun { .. } => Self {
                 exit: Exit::Stuck,
@@ -144,14 +146,9 @@ impl From<EngineError> for Failure {
     }
 }
 
-/// Why a gate does not pass.
+/// Why a gate does not pass, with its name.
 fn reasons(gate: &GateReport) -> Vec<String> {
-    let said = match &gate.verdict {
-        Verdict::Pass => Vec::new(),
-        Verdict::Fail { messages } => messages.clone(),
-        Verdict::Unknown { reason } => vec![reason.clone()],
-    };
-    said.into_iter().map(|said| format!("{}: {said}", gate.check)).collect()
+    members::reasons(gate).into_iter().map(|said| format!("{}: {said}", gate.check)).collect()
 }
 
 impl From<RebuildError> for Failure {

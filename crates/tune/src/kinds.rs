@@ -1,10 +1,12 @@
 //! The list of providers. A new kind is one line here and one in `Cargo.toml`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tune_core::contract::{Kind, Kinds};
 use tune_core::problem::Explanation;
+use tune_core::source::Sources;
 use tune_remote::HostKind;
 
 /// Returns every kind whose items live on hosts, by name.
@@ -18,6 +20,12 @@ pub(crate) fn all() -> Kinds {
     on_hosts().into_iter().map(|(name, kind)| (name, kind as Arc<dyn Kind>)).collect()
 }
 
+/// Returns every kind of source, by name; files that they are told of lie below `folder`, the configuration's.
+pub(crate) fn sources(folder: &Path) -> Sources {
+    let lists = [tune_etcd::sources(folder), tune_probe::sources(folder), tune_k3s::sources()];
+    lists.into_iter().flatten().map(|source| (source.schema().kind, source)).collect()
+}
+
 /// Returns the manual entries of every code that this program knows, sorted by code.
 pub(crate) fn explanations() -> Vec<Explanation> {
     let fixed = [
@@ -28,7 +36,10 @@ pub(crate) fn explanations() -> Vec<Explanation> {
     ];
     let mut all: Vec<Explanation> = fixed.into_iter().flatten().copied().collect();
     all.extend(self::all().values().flat_map(|kind| kind.explanations()));
+    all.extend(sources(Path::new(".")).values().flat_map(|source| source.explanations()));
     all.sort_by_key(|explanation| explanation.code);
+    // Sources of one family share theirs.
+    all.dedup_by_key(|explanation| explanation.code);
     all
 }
 

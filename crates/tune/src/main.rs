@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
     match command {
+        Command::Check(command) => command.run(global),
         Command::Fmt(command) => command.run(global),
         Command::Validate(command) => command.run(global),
         Command::Plan(command) => command.run(global),

@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tune_core::Address;
 use tune_core::text;
 use tune_engine::Watch;
-use tune_engine::watch::RunEvent;
+use tune_engine::watch::{Phase, RunEvent};
 
 use crate::paint;
+use crate::render::members;
+use crate::render::order::duration;
 use crate::terminal::{self, Stream};
 
 /// Lines that may be redrawn at once; more would not fit on a small terminal.
@@ -32,6 +34,22 @@ struct Shown {
     reading: BTreeSet<Address>,
     asked: usize,
     running: BTreeMap<Address, Running>,
+    members: BTreeMap<Address, Taken>,
+    /// What was last said about each member, so that it is not said with every look.
+    said: BTreeMap<Address, String>,
+}
+
+/// A member under way.
+#[derive(Debug)]
+struct Taken {
+    since: Instant,
+    /// Since when its time runs: its activation.
+    activated: Option<Instant>,
+    within: Duration,
+    /// What is done so far, with a sign each.
+    steps: Vec<String>,
+    /// What is happening or waited for.
+    remark: String,
 }
 
 /// A resource under way.
@@ -61,6 +79,7 @@ impl Progress {
         self.draw("", |shown| {
             shown.reading.clear();
             shown.running.clear();
+            shown.members.clear();
         });
     }
 
@@ -156,8 +175,130 @@ impl Watch for Progress {
                 });
             }
             RunEvent::Ended { .. } => self.clear(),
+            RunEvent::Asking { queries } => self.draw("", |shown| {
+                shown.asked = queries.len();
+                shown.reading = queries.into_iter().collect();
+            }),
+            RunEvent::Answered { query, error: _ } => self.draw("", |shown| {
+                shown.reading.remove(&query);
+            }),
+            rolling => self.rolling(rolling),
+        }
+    }
+}
+
+/// What happens to members.
+impl Progress {
+    fn rolling(&self, event: RunEvent) {
+        match event {
+            RunEvent::Moved { rollout, order } => {
+                let order = order.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
+                self.say("…", &rollout, &format!("the facts changed; what is left goes in this order: {order}"));
+            }
+            RunEvent::Holding { members: hosts, reason, gates, within } => {
+                let because: Vec<String> = gates.iter().flat_map(members::reasons).collect();
+                let because = if because.is_empty() { String::new() } else { format!(" ({})", because.join("; ")) };
+                let within = duration(Duration::from_secs(within));
+                for host in hosts {
+                    self.say("◐", &host, &format!("not begun yet: {reason}{because}; waiting at most {within}"));
+                }
+            }
+            RunEvent::MemberBegun { member, within, .. } => {
+                let taken = Taken {
+                    since: Instant::now(),
+                    activated: None,
+                    within: Duration::from_secs(within),
+                    steps: Vec::new(),
+                    remark: "looking at the facts again".to_owned(),
+                };
+                let line = if self.live { String::new() } else { Self::line("◐", &member, "begun") };
+                self.draw(&line, |shown| drop(shown.members.insert(member, taken)));
+            }
+            RunEvent::Member { member, phase } => self.phase(&member, phase),
+            RunEvent::MemberDone { member } => self.settled(&paint::added("✔"), &member, ""),
+            RunEvent::MemberPuttingBack { member, trouble } => {
+                let line = Self::line(&paint::removed("✘"), &member, &format!("{}; putting it back", trouble.reason));
+                self.draw(&line, |shown| {
+                    if let Some(taken) = shown.members.get_mut(&member) {
+                        taken.steps.clear();
+                        "putting it back".clone_into(&mut taken.remark);
+                    }
+                });
+            }
+            RunEvent::MemberPutBack { member, is_green } => {
+                let remark = if is_green { "as it was before" } else { "as it was before; its gates do not pass yet" };
+                self.settled(&paint::changed("↺"), &member, remark);
+            }
+            RunEvent::MemberFailed { member, trouble } => {
+                self.settled(&paint::removed("✘"), &member, &trouble.reason);
+            }
+            RunEvent::Soaking { rollout, seconds, until } => {
+                let rest = duration(Duration::from_secs(seconds));
+                self.say("◐", &rollout, &format!("rests for {rest} before the next batch, until {until}"));
+            }
+            RunEvent::Paused { rollout, until } => {
+                self.say("◐", &rollout, &format!("rests until {until}; the next apply goes on from there"));
+            }
+            RunEvent::Recovering { host, activation } => {
+                self.say("…", &host, &format!("was ordered a {activation} by the interrupted run; looking for it"));
+            }
             _ => {}
         }
+    }
+
+    /// A line that stays.
+    fn say(&self, sign: &str, about: &Address, remark: &str) {
+        self.draw(&Self::line(&paint::notable(sign), about, remark), |_| ());
+    }
+
+    /// A member came to its end.
+    fn settled(&self, sign: &str, member: &Address, remark: &str) {
+        let taken = self.shown.lock().unwrap_or_else(PoisonError::into_inner).members.remove(member);
+        let mut words: Vec<String> = taken.as_ref().map(|taken| taken.steps.clone()).unwrap_or_default();
+        words.extend((!remark.is_empty()).then(|| remark.to_owned()));
+        words.extend(taken.map(|taken| duration(taken.since.elapsed())));
+        self.draw(&Self::line(sign, member, &words.join("  ")), |shown| drop(shown.said.remove(member)));
+    }
+
+    fn phase(&self, member: &Address, phase: Phase) {
+        let (step, remark) = match phase {
+            Phase::Journal => (None, "writing its changes".to_owned()),
+            Phase::Ordered { activation } => (None, format!("{activation} ordered")),
+            Phase::Waiting { activation, on } => {
+                (None, format!("{activation}: waiting for {}", text::visible(&on, 200)))
+            }
+            Phase::Back { activation, seconds, mark: _ } => {
+                let took = duration(Duration::from_secs(seconds));
+                (Some(format!("{activation} {took}")), "back".to_owned())
+            }
+            Phase::Verifying => (None, "reading back what runs".to_owned()),
+            Phase::Verified => (Some("verified".to_owned()), "verified".to_owned()),
+            Phase::Gate { failing } if failing.is_empty() => {
+                (None, "its gates pass and must go on doing so".to_owned())
+            }
+            Phase::Gate { failing } => {
+                let names: Vec<String> = failing.iter().map(|gate| gate.check.to_string()).collect();
+                let reasons: Vec<String> = failing.iter().flat_map(members::reasons).collect();
+                (None, format!("waiting for {}: {}", names.join(", "), reasons.join("; ")))
+            }
+            Phase::Settled => (Some("gates hold".to_owned()), "done".to_owned()),
+            Phase::Undoing => (None, "putting its values back".to_owned()),
+            Phase::Unreachable { reason } => (None, format!("cannot be reached: {}", text::visible(&reason, 200))),
+        };
+        let is_new = {
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.said.insert(member.clone(), remark.clone()).as_ref() != Some(&remark)
+        };
+        // Who watches sees the line change; elsewhere each change is a line of its own.
+        let line = if self.live || !is_new { String::new() } else { Self::line("◐", member, &remark) };
+        self.draw(&line, |shown| {
+            let Some(taken) = shown.members.get_mut(member) else { return };
+            if remark.ends_with("ordered") {
+                taken.activated = Some(Instant::now());
+            }
+            taken.steps.extend(step.map(|step| format!("✔ {step}")));
+            taken.remark = remark;
+        });
     }
 }
 
@@ -174,6 +315,16 @@ impl Shown {
             let time = if seconds > 0 { format!("  {seconds} s") } else { String::new() };
             let remark = if running.remark.is_empty() { String::new() } else { format!("  {}", running.remark) };
             lines.push(format!("  ◐ {resource}{remark}{time}"));
+        }
+        for (member, taken) in self.members.iter().take(MOST_LINES) {
+            let time = match taken.activated {
+                Some(activated) => format!("{} of {}", duration(activated.elapsed()), duration(taken.within)),
+                None => duration(taken.since.elapsed()),
+            };
+            lines.push(format!("  ◐ {member}  {}  {time}", taken.remark));
+            if !taken.steps.is_empty() {
+                lines.push(format!("      {}", taken.steps.join("   ")));
+            }
         }
         if self.running.len() > MOST_LINES {
             lines.push(format!("  ◐ … and {} more", self.running.len() - MOST_LINES));

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use tune_config::{Argument, Configuration, Files, Inputs, Module, Resolved, Variable, Vocabulary};
+use tune_config::{Argument, Configuration, Files, Inputs, Module, Resolved, SourceSchema, Variable, Vocabulary};
+use tune_core::Address;
 use tune_core::contract::Kinds;
-use tune_core::resource::Transport;
-use tune_core::schema::KindSchema;
+use tune_core::resource::{Host, Transport};
+use tune_core::source::{Source, Sources};
+use tune_engine::{Engine, Watch};
 
 use crate::args::{Given, Global, VariableOptions};
 use crate::exit::{Exit, Failure};
 use crate::files::Folder;
 use crate::kinds;
 use crate::render::diagnostic::{self, Notice};
+use crate::session;
 use crate::terminal;
 
 /// How the environment names a variable of the configuration.
@@ -28,6 +31,8 @@ pub(crate) struct Project {
     pub(crate) configuration: Configuration,
     /// The kinds that it was read with.
     pub(crate) kinds: Kinds,
+    /// The sources that it was read with.
+    pub(crate) sources: Sources,
 }
 
 /// What must be known for a command to go on.
@@ -35,9 +40,7 @@ pub(crate) struct Project {
 pub(crate) enum Need {
     /// Everything: a variable without a value is asked for, or is a mistake.
     Values,
-    /// As far as it can be told without values.
-    Check,
-    /// As [`Need::Values`], but there may be no configuration any more: what is recorded is enough.
+    /// The same, but there may be no configuration any more: what is recorded is enough.
     Record,
 }
 
@@ -49,51 +52,114 @@ pub(crate) fn folder(global: &Global) -> Result<Folder, Failure> {
     })
 }
 
-/// Reads the configuration and evaluates it. Warnings go to standard error.
-pub(crate) fn load(global: &Global, variables: &VariableOptions, need: Need) -> Result<Project, Failure> {
+/// Reads the configuration and evaluates it, without looking at any host and without values for all variables. Warnings
+/// go to standard error.
+pub(crate) fn check(global: &Global, variables: &VariableOptions) -> Result<Project, Failure> {
     let folder = folder(global)?;
-    let kinds = kinds::all();
-    let schemas: Vec<&KindSchema> = kinds.values().map(|kind| kind.schema()).collect();
+    let words = Words::of(&folder);
+    let module = tune_config::load(&folder, &words.vocabulary(), env!("CARGO_PKG_VERSION"));
+    let configuration = tune_config::check(&module, &inputs(variables)?)?;
+    drop(module);
+    words.project(configuration, &folder)
+}
+
+/// Reads the configuration and evaluates it, with what its `data` blocks ask. Warnings go to standard error.
+pub(crate) async fn load(
+    engine: &Engine,
+    global: &Global,
+    variables: &VariableOptions,
+    need: Need,
+    watch: &dyn Watch,
+) -> Result<Project, Failure> {
+    let folder = folder(global)?;
+    let words = Words::of(&folder);
     let empty = BTreeMap::from([("empty.tune.hcl".to_owned(), String::new())]);
     let is_configuration = |name: &String| name.ends_with(".tune.hcl");
     let is_gone = need == Need::Record && folder.list().is_ok_and(|names| !names.iter().any(is_configuration));
     let files: &dyn Files = if is_gone { &empty } else { &folder };
-    let vocabulary = Vocabulary { kinds: schemas, ..Vocabulary::default() };
-    let module = tune_config::load(files, &vocabulary, env!("CARGO_PKG_VERSION"));
+    let module = tune_config::load(files, &words.vocabulary(), env!("CARGO_PKG_VERSION"));
     let mut inputs = inputs(variables)?;
-    let configuration = if need == Need::Check {
-        tune_config::check(&module, &inputs)?
-    } else {
-        if !module.has_errors() {
-            ask_for_missing(&module, &mut inputs, variables.input)?;
-        }
-        match tune_config::resolve(&module, &inputs, &BTreeMap::new())? {
-            Resolved::Ready(configuration) => *configuration,
-            Resolved::Needs(needs) => {
-                let names: Vec<String> = needs.queries.iter().map(|query| format!("`data.{}`", query.address)).collect();
-                return Err(Failure::new(Notice::error(format!("{} cannot be read", names.join(", ")))));
-            }
-        }
+    if !module.has_errors() {
+        ask_for_missing(&module, &mut inputs, variables.input)?;
+    }
+    let mut answers = BTreeMap::new();
+    let configuration = loop {
+        let needs = match tune_config::resolve(&module, &inputs, &answers)? {
+            Resolved::Ready(configuration) => break *configuration,
+            Resolved::Needs(needs) => needs,
+        };
+        let mut hosts = needs.hosts;
+        root(&mut hosts, &folder);
+        answers.extend(session::look(engine, &words.sources, &needs.queries, &hosts, watch).await?);
     };
     drop(module);
-    let configuration = rooted(configuration, &folder);
-    let sources = &configuration.warnings.sources;
-    let warnings: Vec<Notice> =
-        configuration.warnings.list.iter().map(|warning| Notice::of(warning, sources)).collect();
-    terminal::complain(&diagnostic::text(&warnings, terminal::width()));
-    Ok(Project { path: folder.path().to_owned(), configuration, kinds })
+    words.project(configuration, &folder)
+}
+
+/// What a configuration in a folder may name.
+struct Words {
+    kinds: Kinds,
+    sources: Sources,
+}
+
+impl Words {
+    fn of(folder: &Folder) -> Self {
+        Self { kinds: kinds::all(), sources: kinds::sources(folder.path()) }
+    }
+
+    fn vocabulary(&self) -> Vocabulary<'_> {
+        Vocabulary {
+            kinds: self.kinds.values().map(|kind| kind.schema()).collect(),
+            sources: self.sources.values().map(|source| source_schema(&**source)).collect(),
+            providers: Vec::new(),
+        }
+    }
+
+    /// Checks what only the sources know, and says what is probably not meant so.
+    fn project(self, mut configuration: Configuration, folder: &Folder) -> Result<Project, Failure> {
+        root(&mut configuration.hosts, folder);
+        let notices = self.mistakes(&configuration);
+        if !notices.is_empty() {
+            return Err(Failure { exit: Exit::Error, notices });
+        }
+        let sources = &configuration.warnings.sources;
+        let warnings: Vec<Notice> =
+            configuration.warnings.list.iter().map(|warning| Notice::of(warning, sources)).collect();
+        terminal::complain(&diagnostic::text(&warnings, terminal::width()));
+        let path = folder.path().to_owned();
+        Ok(Project { path, configuration, kinds: self.kinds, sources: self.sources })
+    }
+
+    /// What is wrong in the attributes of probes.
+    fn mistakes(&self, configuration: &Configuration) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for check in configuration.checks.values() {
+            for probe in &check.probes {
+                let Some(source) = self.sources.get(probe.address.kind.as_str()) else { continue };
+                let problems = source.check(&probe.attributes).into_iter();
+                notices.extend(problems.map(|problem| {
+                    let span = configuration.probe_span(&check.address, &probe.address, &problem.path);
+                    Notice::of_problem(&problem, span, configuration)
+                }));
+            }
+        }
+        notices
+    }
+}
+
+fn source_schema(source: &dyn Source) -> SourceSchema<'_> {
+    SourceSchema { schema: source.schema(), answer: source.answer(), usable: source.usable() }
 }
 
 /// A configuration names files relative to its own folder; ssh runs elsewhere and needs the whole path.
-fn rooted(mut configuration: Configuration, folder: &Folder) -> Configuration {
-    for host in configuration.hosts.values_mut() {
+fn root(hosts: &mut BTreeMap<Address, Host>, folder: &Folder) {
+    for host in hosts.values_mut() {
         if let Transport::Ssh(destination) = &mut host.transport
             && let Some(config) = &mut destination.config
         {
             *config = folder.path().join(&*config).to_string_lossy().into_owned();
         }
     }
-    configuration
 }
 
 /// Collects what was given on the command line and in the environment.

@@ -1,11 +1,17 @@
 //! What every command that looks at hosts shares: the engine, the reading, and what is said while it lasts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tune_core::Address;
 use tune_core::plan::{Operation, Plan, Request, Rolling, Selection};
+use tune_core::resource::Host;
+use tune_core::rollout::Query;
+use tune_core::source::Sources;
 use tune_core::state::{RunRecord, State};
+use tune_engine::look::Looked;
 use tune_engine::store::Holder;
 use tune_engine::store::local::Export;
 use tune_engine::{Clock as _, Engine, Limits, LocalStore, SystemClock, Watch};
@@ -64,7 +70,13 @@ pub(crate) fn read_export(path: &Path) -> Result<Export, Failure> {
 
 /// Returns what the options select.
 pub(crate) fn selection(options: &SelectionOptions) -> Selection {
-    Selection { target: options.target.clone(), exclude: options.exclude.clone(), ..Selection::default() }
+    Selection {
+        target: options.target.clone(),
+        exclude: options.exclude.clone(),
+        skip_gates: options.skip_gate.iter().cloned().collect(),
+        allow_self: options.allow_self,
+        ..Selection::default()
+    }
 }
 
 /// Reads the hosts and returns the plan. It may still hold problems that forbid an apply.
@@ -77,8 +89,14 @@ pub(crate) async fn plan(
     (state, runs): (&State, &[RunRecord]),
     watch: &dyn Watch,
 ) -> Result<Plan, Failure> {
+    let controller = boot_id();
     let request = Request {
-        rolling: Rolling::none(),
+        rolling: Rolling {
+            rollouts: &project.configuration.rollouts,
+            checks: &project.configuration.checks,
+            sources: &project.sources,
+            controller: controller.as_deref(),
+        },
         operation,
         kinds: &project.kinds,
         hosts: &project.configuration.hosts,
@@ -99,6 +117,30 @@ pub(crate) async fn plan(
         exit: Exit::Error,
         notices: diagnostic::of_mistakes(&mistakes, &project.configuration),
     })
+}
+
+/// Asks what `data` blocks ask. Ctrl-C simply ends it.
+pub(crate) async fn look(
+    engine: &Engine,
+    sources: &Sources,
+    queries: &[Query],
+    hosts: &BTreeMap<Address, Host>,
+    watch: &dyn Watch,
+) -> Result<Looked, Failure> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        looked = engine.look(sources, queries, hosts, watch) => Ok(looked),
+        () = signals.next() => {
+            close(engine).await;
+            Err(Failure::new(Notice::error("interrupted; nothing was changed")))
+        }
+    }
+}
+
+/// Returns the kernel's id of this machine's boot, by which it is recognised among the hosts.
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
 }
 
 /// Closes every connection.

@@ -4,9 +4,9 @@ use clap::Args;
 use tune_core::plan::Operation;
 
 use super::run::{self, Order};
-use crate::args::{Global, SelectionOptions, VariableOptions};
+use crate::args::{Global, PatienceOptions, SelectionOptions, VariableOptions};
 use crate::exit::{Exit, Failure};
-use crate::project::{self, Need};
+use crate::project::Need;
 use crate::render::report::Words;
 use crate::session;
 
@@ -25,6 +25,9 @@ pub(crate) struct Apply {
     refresh_only: bool,
 
     #[command(flatten)]
+    patience: PatienceOptions,
+
+    #[command(flatten)]
     selection: SelectionOptions,
 
     #[command(flatten)]
@@ -39,7 +42,6 @@ impl Apply {
             (Operation::Apply, "apply")
         };
         let need = if self.refresh_only { Need::Record } else { Need::Values };
-        let project = project::load(global, &self.variables, need)?;
         let order = Order {
             operation,
             selection: session::selection(&self.selection),
@@ -47,7 +49,8 @@ impl Apply {
             words: Words { name: "Apply", again: "tune apply".to_owned(), offers_rollback: true },
             question: "Do you want to perform these actions?",
             approved: self.auto_approve,
+            wait: self.patience.wait,
         };
-        run::carry_out(global, &project, &order)
+        run::carry_out(global, &self.variables, need, &order)
     }
 }

@@ -5,9 +5,9 @@ use tune_core::Address;
 use tune_core::plan::{Operation, Selection};
 
 use super::run::{self, Order};
-use crate::args::{Global, SelectionOptions, VariableOptions};
+use crate::args::{Global, PatienceOptions, SelectionOptions, VariableOptions};
 use crate::exit::{Exit, Failure};
-use crate::project::{self, Need};
+use crate::project::Need;
 use crate::render::report::Words;
 use crate::session;
 
@@ -30,6 +30,9 @@ pub(crate) struct Destroy {
     unknown: Option<Unknown>,
 
     #[command(flatten)]
+    patience: PatienceOptions,
+
+    #[command(flatten)]
     selection: SelectionOptions,
 
     #[command(flatten)]
@@ -45,7 +48,6 @@ enum Unknown {
 
 impl Destroy {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let project = project::load(global, &self.variables, Need::Record)?;
         let selection = Selection {
             overwrite_drift: self.overwrite_drift.clone(),
             keep_unknown: self.unknown == Some(Unknown::Keep),
@@ -58,7 +60,8 @@ impl Destroy {
             words: Words { name: "Destroy", again: "tune destroy".to_owned(), offers_rollback: false },
             question: "Do you want to revert all of this, back to what was there before?",
             approved: self.auto_approve,
+            wait: self.patience.wait,
         };
-        run::carry_out(global, &project, &order)
+        run::carry_out(global, &self.variables, Need::Record, &order)
     }
 }

@@ -2,6 +2,7 @@
 //! call the engine or a pure function, and print what `render` makes of the answer.
 
 pub(crate) mod apply;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod destroy;
 pub(crate) mod explain;

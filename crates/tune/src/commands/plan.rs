@@ -81,18 +81,22 @@ pub(crate) fn show(
     form: Form,
 ) -> Result<Planned, Failure> {
     let need = if *operation == Operation::Apply { Need::Values } else { Need::Record };
-    let project = project::load(global, variables, need)?;
-    let export = session::read_export(&project.path)?;
     let selection = session::selection(selection);
     let engine = session::engine(global);
     let progress = Progress::on(Stream::Error);
-    let planned = session::block_on(async {
-        let state = export.seen();
-        let recorded = (&state, &*export.runs);
-        let planned = session::plan(&engine, &project, (operation, &selection), recorded, &progress).await;
+    let (project, export, planned) = session::block_on(async {
+        let result = async {
+            let project = project::load(&engine, global, variables, need, &progress).await?;
+            let export = session::read_export(&project.path)?;
+            let state = export.seen();
+            let recorded = (&state, &*export.runs);
+            let planned = session::plan(&engine, &project, (operation, &selection), recorded, &progress).await?;
+            Ok((project, export, planned))
+        };
+        let result = result.await;
         progress.clear();
         session::close(&engine).await;
-        planned
+        result
     })?;
     terminal::print(&text(&planned, &project, &export, form)?)?;
     let notices = diagnostic::of_mistakes(planned.failures(), &project.configuration);

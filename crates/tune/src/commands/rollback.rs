@@ -5,9 +5,9 @@ use tune_core::Address;
 use tune_core::plan::{Operation, Selection};
 
 use super::run::{self, Order};
-use crate::args::{Global, SelectionOptions, VariableOptions};
+use crate::args::{Global, PatienceOptions, SelectionOptions, VariableOptions};
 use crate::exit::{Exit, Failure};
-use crate::project::{self, Need};
+use crate::project::Need;
 use crate::render::report::Words;
 use crate::session;
 
@@ -33,6 +33,9 @@ pub(crate) struct Rollback {
     overwrite_drift: Vec<Address>,
 
     #[command(flatten)]
+    patience: PatienceOptions,
+
+    #[command(flatten)]
     selection: SelectionOptions,
 
     #[command(flatten)]
@@ -41,7 +44,6 @@ pub(crate) struct Rollback {
 
 impl Rollback {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let project = project::load(global, &self.variables, Need::Record)?;
         let order = Order {
             operation: Operation::Rollback { run: self.run, through: self.through },
             selection: Selection {
@@ -52,7 +54,8 @@ impl Rollback {
             words: Words { name: "Rollback", again: format!("tune rollback {}", self.run), offers_rollback: true },
             question: "Do you want to undo this run?",
             approved: self.auto_approve,
+            wait: self.patience.wait,
         };
-        run::carry_out(global, &project, &order)
+        run::carry_out(global, &self.variables, Need::Record, &order)
     }
 }

@@ -7,10 +7,10 @@ use tune_core::journal::Event;
 use tune_core::plan::{Operation, Plan, Selection};
 use tune_engine::{Conduct, Engine, Report, Stop, Store, Urgency};
 
-use crate::args::Global;
+use crate::args::{Global, VariableOptions};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{self, Need, Project};
 use crate::render::diagnostic::{self, Notice};
 use crate::render::item::Context;
 use crate::render::report::Words;
@@ -37,14 +37,28 @@ pub(crate) struct Order {
     pub(crate) question: &'static str,
     /// Whether to go on without asking.
     pub(crate) approved: bool,
+    /// The longest rest between two batches to sit through.
+    pub(crate) wait: Duration,
 }
 
 /// Carries an order out, from the lock to the last line.
-pub(crate) fn carry_out(global: &Global, project: &Project, order: &Order) -> Result<Exit, Failure> {
-    let mut store = session::open_store(&project.path, &order.command, global)?;
+pub(crate) fn carry_out(
+    global: &Global,
+    variables: &VariableOptions,
+    need: Need,
+    order: &Order,
+) -> Result<Exit, Failure> {
     let engine = session::engine(global);
     session::block_on(async {
-        let result = go(&engine, project, &mut store, order).await;
+        let result = async {
+            let progress = Progress::on(Stream::Output);
+            let project = project::load(&engine, global, variables, need, &progress).await;
+            progress.clear();
+            let project = project?;
+            let mut store = session::open_store(&project.path, &order.command, global)?;
+            go(&engine, &project, &mut store, order).await
+        };
+        let result = result.await;
         session::close(&engine).await;
         result
     })
@@ -69,7 +83,7 @@ async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &O
     if planned.has_work() && !order.approved {
         approve(order.question).await?;
     }
-    let report = execute(engine, store, &planned, order, &progress).await?;
+    let report = execute(engine, project, store, &planned, order, &progress).await?;
     if planned.has_work() {
         let text = report::text(&report, &project.kinds, &order.words, terminal::width());
         terminal::print(&format!("\n{text}"))?;
@@ -133,6 +147,7 @@ fn is_yes(answer: &str) -> bool {
 /// Runs the plan. The first Ctrl-C lets what is running come to its end, the second does not wait.
 async fn execute(
     engine: &Engine,
+    project: &Project,
     store: &mut dyn Store,
     planned: &Plan,
     order: &Order,
@@ -142,7 +157,12 @@ async fn execute(
     let by = session::by();
     let mut signals = Signals::listen()?;
     let mut ticks = tokio::time::interval(TICK);
-    let conduct = Conduct::none();
+    let conduct = Conduct {
+        live: &*project.configuration.live,
+        sources: &project.sources,
+        hosts: &project.configuration.hosts,
+        wait: order.wait,
+    };
     let run = engine.run(store, planned, &conduct, &order.command, &by, progress, &stop);
     tokio::pin!(run);
     let report = loop {

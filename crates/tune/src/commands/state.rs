@@ -136,17 +136,20 @@ impl Import {
     }
 
     fn rebuild(&self, global: &Global) -> Result<(PathBuf, Export), Failure> {
-        let project = project::load(global, &self.variables, Need::Values)?;
         let engine = session::engine(global);
         let progress = Progress::on(Stream::Error);
-        let hosts = &project.configuration.hosts;
-        let rebuilt = session::block_on(async {
-            let rebuilt = engine.rebuild(hosts, self.lineage.as_deref(), &progress).await;
+        session::block_on(async {
+            let result = async {
+                let project = project::load(&engine, global, &self.variables, Need::Values, &progress).await?;
+                let hosts = &project.configuration.hosts;
+                let rebuilt = engine.rebuild(hosts, self.lineage.as_deref(), &progress).await?;
+                Ok((project.path, Export { state: rebuilt, runs: Vec::new(), open_run: None }))
+            };
+            let result = result.await;
             progress.clear();
             session::close(&engine).await;
-            Ok(rebuilt?)
-        })?;
-        Ok((project.path, Export { state: rebuilt, runs: Vec::new(), open_run: None }))
+            result
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::args::{Global, VariableOptions};
 use crate::exit::{Exit, Failure};
 use crate::paint;
-use crate::project::{self, Need, Project};
+use crate::project::{self, Project};
 use crate::render::diagnostic;
 use crate::render::validation;
 use crate::terminal;
@@ -25,7 +25,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let checked = project::load(global, &self.variables, Need::Check).and_then(|project| check(&project));
+        let checked = project::check(global, &self.variables).and_then(|project| check(&project));
         if !self.json {
             checked?;
             terminal::print(&format!("{}\n", paint::added("Success! The configuration is valid.")))?;

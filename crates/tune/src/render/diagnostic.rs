@@ -9,7 +9,7 @@ use tune_config::{Configuration, Diagnostic, Sources, Span};
 use tune_core::address::{Address, InstanceKey};
 use tune_core::path::AttributePath;
 use tune_core::plan::Mistake;
-use tune_core::problem::Code;
+use tune_core::problem::{Code, Problem};
 use tune_core::text;
 
 use super::columns;
@@ -85,6 +85,19 @@ impl Notice {
     }
 
     /// Returns the notice of something that forbids an apply, on its text where the configuration has it.
+    pub(crate) fn of_problem(problem: &Problem, span: Option<Span>, configuration: &Configuration) -> Self {
+        let place = span.map(|span| Place::of(&configuration.sources, span, &problem.label));
+        Self {
+            warning: false,
+            code: Some(problem.code),
+            message: problem.message.clone(),
+            causes: Vec::new(),
+            help: problem.help.clone(),
+            places: place.into_iter().collect(),
+        }
+    }
+
+    /// Returns the notice of something that forbids an apply.
     pub(crate) fn of_mistake(mistake: &Mistake, configuration: Option<&Configuration>) -> Self {
         let place = |address: &Address, path: &AttributePath, label: &str| {
             let configuration = configuration?;

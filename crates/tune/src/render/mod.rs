@@ -7,6 +7,7 @@ pub(crate) mod group;
 pub(crate) mod item;
 pub(crate) mod json;
 pub(crate) mod markdown;
+pub(crate) mod members;
 pub(crate) mod order;
 pub(crate) mod originals;
 pub(crate) mod output;

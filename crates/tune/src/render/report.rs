@@ -12,6 +12,7 @@ use tune_engine::{Report, ResourceOutcome, Settled, Urgency};
 
 use super::columns::{self, Row};
 use super::group;
+use super::members;
 use crate::paint;
 
 /// Messages from hosts are cut after this many characters.
@@ -31,6 +32,7 @@ pub(crate) struct Words {
 /// Returns the summary of a run.
 pub(crate) fn text(report: &Report, kinds: &Kinds, words: &Words, screen: usize) -> String {
     let mut rows = vec![Row::new(0, headline(report, words)), Row::blank()];
+    members::rows(report, &mut rows);
     for (label, mut lines) in outcomes(report, kinds) {
         lines.sort();
         for (number, (remark, addresses)) in by_remark(lines).into_iter().enumerate() {
