@@ -267,6 +267,49 @@ fn booted_hosts_do_all_of_that_too() {
     });
 }
 
+#[test]
+fn joined_hosts_reach_each_other_also_after_a_reboot() {
+    require_tier!(Tier::Nspawn);
+    let lab = Lab::joined(&["fawn", "doe"]);
+    let (fawn, doe) = (lab.host("fawn"), lab.host("doe"));
+    assert_eq!(doe.lan_address().map(|address| address.to_string()).as_deref(), Some("10.77.0.12"));
+    let greets =
+        |host: &Host, name: &str| host.exec(&format!("nc -w 5 {name} 22 </dev/null")).stdout.starts_with("SSH-2.0-");
+    assert!(greets(fawn, "doe") && greets(doe, "fawn"));
+    let before = doe.boot_id();
+    let _ = doe.ssh("root", "systemctl reboot");
+    doe.wait_for_reboot(&before);
+    fawn.wait_until(SOON, "the other one is back", |fawn| greets(fawn, "doe"));
+    doe.power_off();
+    assert!(!doe.is_on() && !greets(fawn, "doe"));
+    doe.power_on();
+    fawn.wait_until(SOON, "the other one is back", |fawn| greets(fawn, "doe"));
+    let mut outside = lab.network_command("nc");
+    let output = outside.args(["-w", "5", "10.77.0.11", "22"]).stdin(Stdio::null()).output().expect("it can be run");
+    assert!(output.stdout.starts_with(b"SSH-2.0-"), "{output:?}");
+    assert!(fawn.exec("etcd --version").success().starts_with("etcd Version: 3."));
+    assert!(fawn.exec("ETCDCTL_API=3 etcdctl version").success().contains("etcdctl version: 3."));
+}
+
+#[test]
+fn a_module_of_a_booted_host_takes_its_parameters_from_modprobe_d() {
+    require_tier!(Tier::Nspawn);
+    let lab = Lab::create(Tier::Nspawn, &["fawn"]);
+    let host = lab.host("fawn");
+    host.set_module("demo", &[("timeout", 0o644, "5"), ("slots", 0o444, "16"), ("mode", 0o644, "auto")]);
+    let parameters =
+        |host: &Host| host.exec("cd /sys/module/demo/parameters && tail -n 1 mode slots timeout -q").success();
+    assert_eq!(parameters(host), "auto\n16\n5\n");
+    assert_eq!(host.exec("stat -c %a /sys/module/demo/parameters/slots").success(), "444\n");
+    host.write_file("/etc/modprobe.d/a.conf", "options demo timeout=7 slots=32 unknown=1\n");
+    host.write_file("/etc/modprobe.d/b.conf", "# none\noptions demo timeout=9\noptions other slots=1\n");
+    let _ = host.ssh("root", "echo manual >/sys/module/demo/parameters/mode").success();
+    assert_eq!(parameters(host), "manual\n16\n5\n");
+    host.reboot();
+    assert_eq!(parameters(host), "auto\n32\n9\n");
+    assert_ne!(host.ssh("root", "echo 1 >/sys/module/demo/parameters/unknown").code, Some(0));
+}
+
 /// A test process that is killed while it has hosts leaves no process, no file and no control group.
 fn check_killed(tier: Tier) {
     // The victim is this very test binary, running the test above until it is killed.

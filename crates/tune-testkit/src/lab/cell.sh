@@ -16,6 +16,8 @@ mount --bind /usr usr
 mount -o remount,bind,ro usr
 mount --bind "$dir/local" usr/local
 mount --bind "$dir/vendor" usr/lib/sysctl.d
+# The machine's kernels are none of the host's.
+[ ! -d usr/lib/modules ] || mount -t tmpfs -o mode=755,nosuid,nodev,size=1m tmpfs usr/lib/modules
 
 mount -t tmpfs -o mode=755,nosuid,nodev,size=32m tmpfs run
 mkdir -m 755 run/sshd run/sysctl.d

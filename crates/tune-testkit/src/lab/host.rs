@@ -5,6 +5,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::Tier;
 use super::cell::{self, Cell};
 use super::door::{Answer, Door};
+use super::entrance::Entrance;
 use super::hold::Hold;
 use super::inside::Inside;
 use super::machine::{self, Machine};
@@ -20,9 +22,6 @@ use super::snapshot::Snapshot;
 
 /// After this many seconds a script of a test that hangs on a host is given up.
 const SCRIPT_SECONDS: &str = "60";
-
-/// How long a host that has booted may take until its sshd answers.
-const ANSWER: Duration = Duration::from_mins(1);
 
 /// The process that holds a host of the `sshd` tier up, besides its process 1.
 const KEEPER: &str = "cat -u -";
@@ -33,9 +32,10 @@ pub struct Host {
     name: String,
     tier: Tier,
     ssh_config: PathBuf,
-    door: Mutex<Door>,
-    body: Mutex<Body>,
-    inside: Arc<Mutex<Option<Arc<Inside>>>>,
+    pub(super) door: Mutex<Door>,
+    pub(super) body: Mutex<Body>,
+    pub(super) entrance: Arc<Entrance>,
+    address_in_lab: Option<Ipv4Addr>,
 }
 
 /// What a host is made of.
@@ -87,20 +87,27 @@ impl From<std::process::Output> for Output {
 
 impl Host {
     /// Switches a host on and opens its door. The configuration by which ssh finds it need not be there yet.
-    pub(super) fn start(name: &str, mut body: Body, ssh_config: PathBuf) -> io::Result<Host> {
-        let inside = Arc::new(Mutex::new(Some(Arc::new(body.power_on()?))));
+    pub(super) fn start(
+        name: &str,
+        mut body: Body,
+        ssh_config: PathBuf,
+        address_in_lab: Option<Ipv4Addr>,
+    ) -> io::Result<Host> {
+        let entrance = Arc::new(Entrance::default());
+        entrance.open(body.power_on()?, body.supervisor());
         let (tier, answer): (_, fn(&Inside) -> Command) = match &body {
             Body::Cell(_) => (Tier::Sshd, cell::answer),
             Body::Machine(_) => (Tier::Nspawn, machine::answer),
         };
-        let now = Arc::clone(&inside);
-        let answer: Answer = Arc::new(move || lock(&now).as_deref().map(answer));
+        let now = Arc::clone(&entrance);
+        let answer: Answer = Arc::new(move || now.inside().as_deref().map(answer));
         let door = Door::open_anywhere(&answer, || {
             let id = cell::fresh_id()?;
             let byte = |at| u8::from_str_radix(&id[at..at + 2], 16).map_err(io::Error::other);
             Ok([byte(0)?, byte(2)?, byte(4)?])
         })?;
-        Ok(Host { name: name.to_owned(), tier, ssh_config, door: Mutex::new(door), body: Mutex::new(body), inside })
+        let (name, door, body) = (name.to_owned(), Mutex::new(door), Mutex::new(body));
+        Ok(Host { name, tier, ssh_config, door, body, entrance, address_in_lab })
     }
 
     /// The name by which ssh reaches it, with the lab's configuration.
@@ -111,6 +118,11 @@ impl Host {
     /// Which kind of host it is.
     pub fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// The address under which the other hosts of its lab reach it, where they are joined by a network.
+    pub fn lan_address(&self) -> Option<Ipv4Addr> {
+        self.address_in_lab
     }
 
     pub(super) fn address(&self) -> std::net::SocketAddrV4 {
@@ -207,38 +219,6 @@ impl Host {
         self.text("/proc/sys/kernel/random/boot_id").trim_end().to_owned()
     }
 
-    /// Switches the host off and on again, or has its systemd reboot, and returns when ssh is answered again.
-    #[track_caller]
-    pub fn reboot(&self) {
-        let before = self.boot_id();
-        // What holds the old namespaces open must not outlive them.
-        let inside = self.inside();
-        *lock(&self.inside) = None;
-        let inside = lock(&self.body).reboot(&inside);
-        *lock(&self.inside) = Some(Arc::new(must(inside, "the host does not come back")));
-        assert!(before != self.boot_id(), "`{}` has the boot id of before its reboot", self.name);
-        must(self.wait_for_ssh(), "the host does not come back");
-    }
-
-    /// Switches the host off as pulling its plug would; connections are refused.
-    #[track_caller]
-    pub fn power_off(&self) {
-        let mut door = lock(&self.door);
-        door.close();
-        *lock(&self.inside) = None;
-        lock(&self.body).power_off();
-        door.cut();
-    }
-
-    /// Switches the host on.
-    #[track_caller]
-    pub fn power_on(&self) {
-        let inside = lock(&self.body).power_on();
-        *lock(&self.inside) = Some(Arc::new(must(inside, "the host does not start")));
-        self.start_ssh();
-        must(self.wait_for_ssh(), "the host does not come back");
-    }
-
     /// Runs a script on the host over ssh, as `user` and through sshd as the product does.
     #[track_caller]
     pub fn ssh(&self, user: &str, script: &str) -> Output {
@@ -246,26 +226,6 @@ impl Host {
         command.args(["--kill-after=1", SCRIPT_SECONDS, "ssh", "-F"]).arg(&self.ssh_config);
         command.args(["-o", "BatchMode=yes", "-l", user, &self.name, "sh", "-s"]);
         must(feed(&mut command, script.as_bytes()), "ssh cannot be run")
-    }
-
-    /// Waits until a command over ssh is answered by the boot that is running.
-    pub(super) fn wait_for_ssh(&self) -> io::Result<()> {
-        if self.tier == Tier::Sshd {
-            // Here each connection starts its own sshd, which needs nothing that comes up later.
-            return Ok(());
-        }
-        let boot_id = self.boot_id();
-        let start = Instant::now();
-        loop {
-            let output = self.ssh("root", "cat /proc/sys/kernel/random/boot_id");
-            if output.stdout.trim_end() == boot_id {
-                return Ok(());
-            }
-            if start.elapsed() > ANSWER {
-                return Err(io::Error::other(format!("`{}` does not answer over ssh: {output:?}", self.name)));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// Refuses ssh connections from now on; those that are open stay.
@@ -399,8 +359,8 @@ impl Host {
     }
 
     #[track_caller]
-    fn inside(&self) -> Arc<Inside> {
-        let inside = lock(&self.inside).clone();
+    pub(super) fn inside(&self) -> Arc<Inside> {
+        let inside = self.entrance.inside();
         assert!(inside.is_some(), "`{}` is off", self.name);
         inside.expect("it was just seen that the host is on")
     }
@@ -409,26 +369,34 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // The namespaces must be let go before their host can end.
-        *lock(&self.inside) = None;
+        self.entrance.close();
     }
 }
 
 impl Body {
-    fn power_on(&mut self) -> io::Result<Inside> {
+    pub(super) fn power_on(&mut self) -> io::Result<Inside> {
         match self {
             Body::Cell(cell) => cell.power_on(),
             Body::Machine(machine) => machine.power_on(),
         }
     }
 
-    fn power_off(&mut self) {
+    pub(super) fn power_off(&mut self) {
         match self {
             Body::Cell(cell) => cell.power_off(),
             Body::Machine(machine) => machine.power_off(),
         }
     }
 
-    fn reboot(&mut self, inside: &Inside) -> io::Result<Inside> {
+    /// Returns the process that starts the host again when it has rebooted by itself.
+    pub(super) fn supervisor(&self) -> Option<u32> {
+        match self {
+            Body::Cell(_) => None,
+            Body::Machine(machine) => machine.supervisor(),
+        }
+    }
+
+    pub(super) fn reboot(&mut self, inside: &Inside) -> io::Result<Inside> {
         match self {
             Body::Cell(cell) => {
                 cell.power_off();
@@ -441,7 +409,7 @@ impl Body {
 
 /// Runs `shell -c SCRIPT sh ARGUMENTS` within the time that scripts have.
 #[track_caller]
-fn run(shell: &Command, script: &[&str], input: &[u8]) -> Output {
+pub(super) fn run(shell: &Command, script: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=1", SCRIPT_SECONDS]).arg(shell.get_program()).args(shell.get_args());
     command.args(["-c", script[0], "sh"]).args(&script[1..]);
@@ -464,7 +432,7 @@ fn sysctl_path(key: &str) -> String {
     format!("/proc/sys/{}", key.replace('.', "/"))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

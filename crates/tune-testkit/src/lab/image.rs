@@ -14,7 +14,7 @@ pub const CACHE_VARIABLE: &str = "TUNE_LAB_CACHE";
 const CACHE: &str = "/var/cache/tune-lab";
 
 /// Part of the cached directory's name: to be raised when what is built changes.
-const VERSION: &str = "bookworm-2";
+const VERSION: &str = "bookworm-4";
 
 /// Returns the directory of the built file system, after building it if need be.
 pub(super) fn image() -> io::Result<PathBuf> {

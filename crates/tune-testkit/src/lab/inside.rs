@@ -20,6 +20,8 @@ const DROPPED: &str = "-sys_admin,-sys_module,-sys_rawio,-sys_boot,-sys_time,-mk
 pub(super) struct Inside {
     namespaces: Vec<(&'static str, File)>,
     root: File,
+    /// The directory of process 1, which stays its own whatever becomes of the number.
+    process: File,
 }
 
 impl Inside {
@@ -30,7 +32,13 @@ impl Inside {
             .iter()
             .map(|(flag, file)| Ok((*flag, File::open(process.join("ns").join(file))?)))
             .collect::<io::Result<_>>()?;
-        Ok(Inside { namespaces, root: File::open(process.join("root"))? })
+        Ok(Inside { namespaces, root: File::open(process.join("root"))?, process: File::open(process)? })
+    }
+
+    /// Returns whether this boot of the host has not ended yet.
+    pub(super) fn is_running(&self) -> bool {
+        let status = std::fs::read_to_string(format!("{}/status", descriptor(&self.process)));
+        status.is_ok_and(|status| !status.contains("\nState:\tZ"))
     }
 
     /// Returns the path of a file of the host as this process can open it. Whoever uses it must not follow absolute

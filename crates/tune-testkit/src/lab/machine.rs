@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cell::{self, end};
 use super::inside::Inside;
+use super::network::Network;
 use super::users;
 
 /// How long a boot may take, on a machine that does much else.
@@ -24,11 +27,27 @@ pub(super) struct Machine {
     name: String,
     holder: Option<Child>,
     boot_id: String,
+    network: Option<Arc<Network>>,
+}
+
+/// Where a host stands in the network of its lab.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) network: Arc<Network>,
+    pub(super) address: Ipv4Addr,
+    /// The names and addresses of all hosts, for /etc/hosts.
+    pub(super) names: String,
 }
 
 impl Machine {
     /// Lays out what a host has for itself below `directory`.
-    pub(super) fn create(directory: PathBuf, name: &str, public_key: &str, image: &Path) -> io::Result<Machine> {
+    pub(super) fn create(
+        directory: PathBuf,
+        name: &str,
+        public_key: &str,
+        image: &Path,
+        place: Option<Place>,
+    ) -> io::Result<Machine> {
         let upper = directory.join("upper");
         fs::create_dir_all(&upper)?;
         symlink(image, directory.join("image"))?;
@@ -36,7 +55,13 @@ impl Machine {
         cell::write(&upper.join("etc/machine-id"), 0o444, &format!("{}\n", cell::fresh_id()?))?;
         users::homes(&upper, public_key)?;
         cell::host_key(&upper)?;
-        Ok(Machine { directory, name: name.to_owned(), holder: None, boot_id: String::new() })
+        if let Some(place) = &place {
+            cell::write(&directory.join("bridge"), 0o644, "br0\n")?;
+            cell::write(&upper.join("etc/tune-lab/address"), 0o644, &format!("{}/24\n", place.address))?;
+            cell::write(&upper.join("etc/hosts"), 0o644, &format!("127.0.0.1 localhost\n{}", place.names))?;
+        }
+        let network = place.map(|place| place.network);
+        Ok(Machine { directory, name: name.to_owned(), holder: None, boot_id: String::new(), network })
     }
 
     /// Switches the host on and returns its inside, once its boot has come as far as its own values.
@@ -44,7 +69,11 @@ impl Machine {
         let script = self.directory.join("machine.sh");
         fs::write(&script, include_str!("machine.sh"))?;
         let log = File::create(self.log())?;
-        let holder = Command::new("unshare")
+        let mut command = match &self.network {
+            None => Command::new("unshare"),
+            Some(network) => network.command("unshare"),
+        };
+        let holder = command
             .args(["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "/bin/sh"])
             .arg(&script)
             .arg(&self.directory)
@@ -64,8 +93,15 @@ impl Machine {
         }
     }
 
+    /// Returns the process that starts the host again when it has rebooted.
+    pub(super) fn supervisor(&self) -> Option<u32> {
+        self.holder.as_ref().map(Child::id)
+    }
+
     /// Has the host's systemd reboot and returns the inside of the host as it came back.
     pub(super) fn reboot(&mut self, inside: &Inside) -> io::Result<Inside> {
+        // It may have rebooted by itself since it was switched on.
+        self.boot_id = fs::read_to_string(inside.path("/proc/sys/kernel/random/boot_id"))?;
         cell::run(inside.command("systemctl").arg("reboot"))?;
         self.booted()
     }
@@ -74,8 +110,9 @@ impl Machine {
     fn booted(&mut self) -> io::Result<Inside> {
         let start = Instant::now();
         while start.elapsed() < BOOT {
-            if let Some(inside) = self.leader()?.and_then(|leader| Inside::open(leader).ok())
-                && inside.path("/run/tune-lab").exists()
+            if let Some(supervisor) = self.supervisor()
+                && let Some(inside) = inside_of(supervisor)?
+                && has_booted(&inside)
                 && let Ok(boot_id) = fs::read_to_string(inside.path("/proc/sys/kernel/random/boot_id"))
                 && boot_id != self.boot_id
             {
@@ -88,22 +125,6 @@ impl Machine {
         Err(io::Error::other(format!("host `{}` did not boot within {BOOT:?}:\n{}", self.name, log.trim_end())))
     }
 
-    /// Returns the process of this machine that is the container's process 1, if there is a container now.
-    fn leader(&self) -> io::Result<Option<u32>> {
-        let Some(holder) = &self.holder else {
-            return Ok(None);
-        };
-        let processes = processes()?;
-        let parent = |id: u32| processes.get(&id).map(|process| process.parent);
-        let ours = |id: u32| std::iter::successors(Some(id), |id| parent(*id)).take(16).any(|id| id == holder.id());
-        let depth = processes.get(&holder.id()).map_or(0, |process| process.depth);
-        let leader = processes.iter().find(|(id, process)| {
-            // One level is the supervisor's, the next the container's.
-            process.first && process.depth == depth + 2 && ours(**id)
-        });
-        Ok(leader.map(|(id, _)| *id))
-    }
-
     fn log(&self) -> PathBuf {
         self.directory.join("console.log")
     }
@@ -113,6 +134,24 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.power_off();
     }
+}
+
+/// Returns the inside of the container that a supervisor runs, if there is one now.
+pub(super) fn inside_of(supervisor: u32) -> io::Result<Option<Inside>> {
+    let processes = processes()?;
+    let parent = |id: u32| processes.get(&id).map(|process| process.parent);
+    let ours = |id: u32| std::iter::successors(Some(id), |id| parent(*id)).take(16).any(|id| id == supervisor);
+    let depth = processes.get(&supervisor).map_or(0, |process| process.depth);
+    let leader = processes.iter().find(|(id, process)| {
+        // One level is the supervisor's, the next the container's.
+        process.first && process.depth == depth + 2 && ours(**id)
+    });
+    Ok(leader.and_then(|(leader, _)| Inside::open(*leader).ok()))
+}
+
+/// Returns whether a boot has come as far as the host's own values.
+pub(super) fn has_booted(inside: &Inside) -> bool {
+    inside.path("/run/tune-lab").exists()
 }
 
 /// Answers one ssh connection: hands it on to the host's own sshd.

@@ -23,12 +23,15 @@
 
 mod cell;
 mod door;
+mod entrance;
 mod hold;
 mod host;
 mod image;
 mod inside;
 mod kernel;
 mod machine;
+mod network;
+mod power;
 mod snapshot;
 mod tier;
 mod users;
@@ -39,6 +42,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 pub use hold::Hold;
@@ -49,6 +53,7 @@ pub use tier::{REQUIRE_VARIABLE, SKIPS_VARIABLE, Skip, Tier, available, require}
 pub use users::{ASKED, OPERATOR, PLAIN, STRANGER};
 
 use host::{Body, must};
+use network::Network;
 
 /// The variable by which the product is told the ssh configuration that reaches the hosts.
 pub const SSH_CONFIG_VARIABLE: &str = "TUNE_SSH_CONFIG";
@@ -58,6 +63,7 @@ pub const SSH_CONFIG_VARIABLE: &str = "TUNE_SSH_CONFIG";
 pub struct Lab {
     hosts: BTreeMap<String, Host>,
     ssh_config: PathBuf,
+    network: Option<Arc<Network>>,
     // Last, so that the directory goes when its hosts have gone.
     _directory: Directory,
 }
@@ -66,13 +72,20 @@ impl Lab {
     /// Makes hosts with these names, side by side, and returns when all of them answer.
     #[track_caller]
     pub fn create(tier: Tier, names: &[&str]) -> Lab {
-        must(Lab::try_create(tier, names, false), "the lab cannot be made")
+        must(Lab::try_create(tier, names, Extra::None), "the lab cannot be made")
+    }
+
+    /// Makes hosts of the [`Tier::Nspawn`] that reach each other by a private network, by name and by the address that
+    /// [`Host::lan_address`] gives, which stays through reboots. Debian's `etcd` and `etcdctl` are installed on them.
+    #[track_caller]
+    pub fn joined(names: &[&str]) -> Lab {
+        must(Lab::try_create(Tier::Nspawn, names, Extra::Network), "the lab cannot be made")
     }
 
     /// Makes hosts of the [`Tier::Sshd`] on which every program is busybox, except sudo and sshd.
     #[track_caller]
     pub fn busybox(names: &[&str]) -> Lab {
-        must(Lab::try_create(Tier::Sshd, names, true), "the lab cannot be made")
+        must(Lab::try_create(Tier::Sshd, names, Extra::Busybox), "the lab cannot be made")
     }
 
     /// Returns the host with a name.
@@ -81,6 +94,15 @@ impl Lab {
         let host = self.hosts.get(name);
         assert!(host.is_some(), "the lab has no host `{name}`");
         host.expect("it was just seen that there is one")
+    }
+
+    /// Returns a command that runs a program of this machine, with this machine's files, in the network that joins the hosts;
+    /// its own address there is 10.77.0.1.
+    #[track_caller]
+    pub fn network_command(&self, program: &str) -> Command {
+        let network = self.network.as_ref();
+        assert!(network.is_some(), "the hosts of this lab are not joined");
+        network.expect("it was just seen that there is one").command(program)
     }
 
     /// Returns all hosts, by name.
@@ -99,7 +121,7 @@ impl Lab {
         [(SSH_CONFIG_VARIABLE, &self.ssh_config)]
     }
 
-    fn try_create(tier: Tier, names: &[&str], busybox: bool) -> io::Result<Lab> {
+    fn try_create(tier: Tier, names: &[&str], extra: Extra) -> io::Result<Lab> {
         let image = match tier {
             Tier::Sshd => PathBuf::new(),
             Tier::Nspawn => image::image()?,
@@ -107,17 +129,36 @@ impl Lab {
         let directory = Directory::create()?;
         let ssh_config = directory.path.join("ssh_config");
         let public_key = client_key(&directory.path)?;
-        let make = |name: &str| -> io::Result<Host> {
+        let network = match extra {
+            Extra::Network => Some(Arc::new(Network::create()?)),
+            Extra::None | Extra::Busybox => None,
+        };
+        let etc_hosts: String = names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| format!("{} {name}\n", network::address(place)))
+            .collect::<Vec<_>>()
+            .concat();
+        let make = |place: usize, name: &str| -> io::Result<Host> {
             let home = directory.path.join(name);
+            let place = network.as_ref().map(|network| machine::Place {
+                network: Arc::clone(network),
+                address: network::address(place),
+                names: etc_hosts.clone(),
+            });
+            let address = place.as_ref().map(|place| place.address);
             let body = match tier {
-                Tier::Sshd => Body::Cell(cell::Cell::create(home, name, &public_key, busybox)?),
-                Tier::Nspawn => Body::Machine(machine::Machine::create(home, name, &public_key, &image)?),
+                Tier::Sshd => Body::Cell(cell::Cell::create(home, name, &public_key, extra == Extra::Busybox)?),
+                Tier::Nspawn => Body::Machine(machine::Machine::create(home, name, &public_key, &image, place)?),
             };
-            Host::start(name, body, ssh_config.clone())
+            Host::start(name, body, ssh_config.clone(), address)
         };
         let hosts = thread::scope(|scope| {
             let make = &make;
-            let threads: Vec<_> = names.iter().map(|name| (*name, scope.spawn(move || make(name)))).collect();
+            let mut threads = Vec::new();
+            for (place, &name) in names.iter().enumerate() {
+                threads.push((name, scope.spawn(move || make(place, name))));
+            }
             let join = |(name, thread): (&str, thread::ScopedJoinHandle<'_, io::Result<Host>>)| {
                 let host = thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the lab panicked")))?;
                 Ok((name.to_owned(), host))
@@ -128,13 +169,23 @@ impl Lab {
         for host in hosts.values() {
             host.wait_for_ssh()?;
         }
-        Ok(Lab { hosts, ssh_config, _directory: directory })
+        Ok(Lab { hosts, ssh_config, network, _directory: directory })
     }
+}
+
+/// What is special about the hosts of a lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    None,
+    /// Every program is busybox.
+    Busybox,
+    /// A network joins them.
+    Network,
 }
 
 /// Makes one host of a tier, to see whether this machine can.
 fn probe(tier: Tier) -> io::Result<()> {
-    Lab::try_create(tier, &["probe"], false).map(drop)
+    Lab::try_create(tier, &["probe"], Extra::None).map(drop)
 }
 
 /// The directory of a lab, removed when this is dropped or its process dies.
