@@ -37,9 +37,11 @@ pub(crate) fn advice(asked: &Asked<'_>) -> Vec<Advice> {
     advice
 }
 
-/// Returns whether the module is part of the kernel. ZFS never is part of a distribution's.
+/// Returns whether the module is part of the kernel. ZFS never is part of a distribution's, and where something is mounted
+/// over the kernel's own files, they tell nothing about that.
 pub(crate) fn is_built_in(name: &Name, machine: &Machine<'_>) -> bool {
-    name.module != ZFS && machine.running(name).is_some() && !machine.is_loaded(name)
+    let is_loaded = name.module == ZFS || machine.is_loaded(name) || !machine.is_kernels_own(&name.path());
+    machine.running(name).is_some() && !is_loaded
 }
 
 /// What a value is good for matters to whoever is about to set it; afterwards a plan should be quiet.

@@ -90,6 +90,9 @@ fn what_is_part_of_the_kernel_is_reached_by_no_file() {
         "! built_in parameters[\"max_loop\"]: `loop` is part of the kernel, so no file of modprobe.d reaches it (it can \
          only be set on the kernel's command line) -> write `loop.max_loop=16` on the kernel's command line"
     );
+    let mounts = "31 30 0:6 / /sys rw - sysfs sysfs rw\n33 31 0:7 / /sys/module rw - tmpfs tmpfs rw\n";
+    let covered = built_in.clone().with("/proc/self/mountinfo", mounts);
+    assert!(covered.said(&parameters)[0].starts_with("# needs_reboot "), "{:?}", covered.said(&parameters));
     // What can be set at run time is only not kept.
     let running = built_in.with_mode(path, 0o644);
     let said = running.said(&[("@module", "loop"), ("max_loop", "16")]);
