@@ -100,7 +100,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
         code: BROKEN_OFF,
         title: "an answer broke off",
         text: "The connection ended before the answer did. The service was stopped or crashed while it answered, or \
-               something between closed the connection.",
+               something between closed the connection. Through a host, it is also how a port looks that nobody listens \
+               on: the way to the host opens at once, and only its far end finds nothing.",
     },
 ];
 

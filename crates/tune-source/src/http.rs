@@ -12,7 +12,7 @@ pub use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsConnector;
 use tune_core::reading::Unreadable;
 use tune_core::source::DoorAddress;
@@ -32,6 +32,7 @@ pub struct Link {
     authority: String,
     /// What it is called in messages.
     at: String,
+    is_encrypted: bool,
 }
 
 /// One request.
@@ -64,11 +65,15 @@ pub struct Reply {
 
 /// Carries the connection; ends with the link.
 #[derive(Debug)]
-struct Driver(JoinHandle<Result<(), hyper::Error>>);
+struct Driver {
+    /// How it ended; taken by the first who asks.
+    end: Option<JoinHandle<Result<(), hyper::Error>>>,
+    task: AbortHandle,
+}
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -108,8 +113,9 @@ impl Link {
         };
         let handshake = http1::Builder::new().max_headers(100).handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(|error| of_hyper(&at, &error))?;
-        let driver = Driver(tokio::spawn(connection));
-        Ok(Self { sender, driver, authority: place.to_string(), at })
+        let end = tokio::spawn(connection);
+        let driver = Driver { task: end.abort_handle(), end: Some(end) };
+        Ok(Self { sender, driver, authority: place.to_string(), at, is_encrypted: tls.is_some() })
     }
 
     /// Asks once, and reads the answer up to the limit.
@@ -162,10 +168,20 @@ impl Link {
     /// Returns why the connection failed: what the task that carries it knows, where the request itself knows nothing.
     async fn why(&mut self, error: hyper::Error) -> Unreadable {
         let knows_nothing = error.is_closed() || error.is_canceled();
-        if knows_nothing && let Ok(Err(cause)) = (&mut self.driver.0).await {
-            return of_hyper(&self.at, &cause);
+        let mut why = of_hyper(&self.at, &error);
+        if knows_nothing
+            && let Some(end) = self.driver.end.take()
+            && let Ok(Err(cause)) = end.await
+        {
+            why = of_hyper(&self.at, &cause);
         }
-        of_hyper(&self.at, &error)
+        // Whoever refuses a certificate says so and hangs up; when we were just talking, only the latter is heard.
+        if self.is_encrypted && why.code == BROKEN_OFF {
+            let help =
+                "Check that it accepts the certificate in `cert_file`, or wants none, and that this is its port.";
+            why.help = Some(help.to_owned());
+        }
+        why
     }
 }
 
@@ -182,7 +198,7 @@ fn of_io(at: &str, error: &io::Error) -> Unreadable {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return tls::explain(at, error);
     }
-    let message = format!("the connection to {at} broke off");
+    let message = format!("the connection to {at} ended too early");
     unreadable(BROKEN_OFF, message, "Check that the service runs and that this is its port.")
 }
 
@@ -194,8 +210,8 @@ fn of_hyper(at: &str, error: &hyper::Error) -> Unreadable {
         let message = format!("{at} does not speak HTTP/1.1");
         return unreadable(NOT_HTTP, message, "Check the port, and whether the service is encrypted.");
     }
-    let message = format!("the connection to {at} broke off");
-    unreadable(BROKEN_OFF, message, "Check that the service runs and that this is its port.")
+    let message = format!("{at} closed the connection before it had answered");
+    unreadable(BROKEN_OFF, message, "Check that a service listens there, and that this is its port.")
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use tune_core::address::Address;
 use tune_core::contract::{Batch, Connection, ConnectionError, Outcome, Pending, ReadRequest, Sent};
 use tune_core::problem::Code;
 use tune_core::reading::{Facts, HostReading};
-use tune_core::source::{Command, CommandOutput, Door, DoorAddress, Reach};
+use tune_core::source::{Command, CommandOutput, Door, DoorAddress, Reach, Source};
 
 /// The code of every error that a pretended host gives.
 pub const AWAY: Code = Code("tune::test::away");
@@ -124,6 +126,21 @@ impl Connection for Here {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
+}
+
+/// Checks that the published schema of a source, `schema/source/KIND.json`, is the one of the code. With the variable
+/// `TUNE_REGENERATE` it is written anew.
+pub fn check_schema(source: &dyn Source) {
+    let kind = source.schema().kind;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/source");
+    let current = serde_json::json!({ "attributes": source.schema().json, "answer": source.answer().json });
+    let (file, current) = (folder.join(format!("{kind}.json")), format!("{current:#}\n"));
+    if std::env::var_os("TUNE_REGENERATE").is_some() {
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&file, &current));
+        assert!(written.is_ok(), "{written:?}");
+    }
+    let published = fs::read_to_string(&file).unwrap_or_default();
+    assert!(published == current, "schema/source/{kind}.json is stale: run the tests once with TUNE_REGENERATE=1");
 }
 
 /// Returns the error of a host that is away.

@@ -254,7 +254,7 @@ fn answer_of<'a>(listed: &Listed, seen: &'a [Seen], cluster: Option<u64>) -> Opt
     };
     let answered = seen.iter().filter(is_it);
     answered
-        .max_by_key(|seen| seen.host.is_some())
+        .min_by_key(|seen| seen.host.is_none())
         .or_else(|| seen.iter().filter(|seen| seen.found.is_err()).find(should))
 }
 

@@ -320,6 +320,7 @@ async fn when_nobody_knows_nothing_is_said() {
 #[test]
 fn the_schema_takes_one_host_or_many() {
     let source = crate::source();
+    tune_source::testing::check_schema(&*source);
     let attributes = &source.schema().attributes;
     assert_eq!(attributes["hosts"].of_type, Type::List(Box::new(Type::Host)));
     assert_eq!(attributes["host"].of_type, Type::Host);

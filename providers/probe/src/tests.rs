@@ -65,6 +65,7 @@ fn every_attribute_has_a_manual_and_only_harmless_sources_are_data() {
     let probes = [("ssh", Use::Probe), ("tcp", Use::Probe), ("http", Use::Probe)];
     assert_eq!(shown, [probes.as_slice(), &[("systemd_unit", Use::Anywhere), ("host_facts", Use::Anywhere)]].concat());
     for source in &sources {
+        tune_source::testing::check_schema(&**source);
         for schema in [source.schema(), source.answer()] {
             assert!(!schema.doc.is_empty());
             assert!(schema.attributes.values().all(|attribute| !attribute.doc.is_empty()), "{}", schema.kind);

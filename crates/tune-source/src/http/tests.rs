@@ -100,3 +100,12 @@ async fn a_door_is_a_unix_socket_or_an_address() {
     let error = Link::through(&nowhere, &to, None, "`etcd`".to_owned()).await.unwrap_err();
     assert_eq!(error.code, CONNECT);
 }
+
+#[tokio::test]
+async fn a_link_that_failed_keeps_failing() {
+    let place = serves(Vec::new(), false).await;
+    let mut link = Link::open(&place, None).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(link.ask(get(10)).await.unwrap_err().code, BROKEN_OFF);
+    }
+}

@@ -73,6 +73,7 @@ fn every_mistake_is_told() {
 #[test]
 fn the_schema_has_lists_of_hosts_and_a_manual() {
     let source = crate::source(Path::new("."));
+    tune_source::testing::check_schema(&*source);
     let attributes = &source.schema().attributes;
     assert_eq!(attributes["hosts"].of_type, Type::List(Box::new(Type::Host)));
     assert_eq!(attributes["endpoints"].of_type, Type::List(Box::new(Type::String)));

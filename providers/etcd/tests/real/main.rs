@@ -191,10 +191,13 @@ async fn learners_do_not_vote_and_alarms_are_told() {
     let answer = becomes(&cluster, &block, &none, &expect).await;
     assert_eq!(at(&answer, "leader"), &Value::from("m0"));
 
+    // One put after another until the space is used up; which of them is refused does not matter.
     let large = "x".repeat(50_000);
-    cluster
-        .until("the space is used up", |cluster| !(0..10).all(|key| cluster.ctl(&["put", &format!("k{key}"), &large])))
-        .await;
+    let begin = Instant::now();
+    while !look(&cluster, &block, &none).await.is_ok_and(|answer| *at(&answer, "alarms") != Value::List(Vec::new())) {
+        cluster.ctl(&["put", "key", &large]);
+        assert!(begin.elapsed() < Duration::from_mins(2), "no alarm\n{}", cluster.logs());
+    }
     let expect = [("healthy_voters", Value::from(0)), ("alarms.0.alarm", Value::from("NOSPACE"))];
     let answer = becomes(&cluster, &block, &none, &expect).await;
     // Whichever notices first raises it.
@@ -229,10 +232,14 @@ async fn certificates_are_verified_on_both_sides() {
     };
     let shown = message(&files("other-ca.pem", Some("client"))).await;
     assert!(shown.contains("is not trusted: its issuer is not known"), "{shown}");
-    let shown = message(&files("ca.pem", None)).await;
-    assert!(shown.contains("refuses the connection"), "{shown}");
-    let shown = message(&files("ca.pem", Some("stranger"))).await;
-    assert!(shown.contains("refuses the connection"), "{shown}");
+    // The refusal itself may be lost when the member hangs up at the same time; what to do is said in both cases.
+    for cert in [None, Some("stranger")] {
+        let error = look(&cluster, &files("ca.pem", cert), &none).await.unwrap_err();
+        let is_known = ["refuses the connection", "closed the connection before it had answered"]
+            .iter()
+            .any(|words| error.message.contains(words));
+        assert!(is_known && error.help.as_ref().is_some_and(|help| help.contains("`cert_file`")), "{error:?}");
+    }
     let mut named = good.clone();
     named.push(("server_name", Value::from("other.test")));
     let shown = message(&named).await;
@@ -243,7 +250,7 @@ async fn certificates_are_verified_on_both_sides() {
     // Plain text to an encrypted port, and encrypted to a plain one.
     let http = Value::String(cluster.client_url(0).replace("https", "http"));
     let shown = message(&[("endpoints", Value::List(vec![http]))]).await;
-    assert!(shown.contains("TLS") || shown.contains("broke off") || shown.contains("HTTP"), "{shown}");
+    assert!(shown.contains("TLS") || shown.contains("HTTP") || shown.contains("closed the connection"), "{shown}");
     let metrics = Value::String(format!("https://127.0.0.1:{}", cluster.ports(0).metrics));
     let mut block = files("ca.pem", None);
     block[0].1 = Value::List(vec![metrics]);
