@@ -108,7 +108,10 @@ codes! {
     UNKNOWN_ATTRIBUTE = "tune::config::unknown_attribute", "unknown attribute",
         "The block has no attribute of this name. Check the spelling.";
     UNKNOWN_FUNCTION = "tune::config::unknown_function", "unknown function",
-        "There is no function of this name. Check the spelling; the functions are those of Terraform.";
+        "There is no function of this name. Check the spelling; the functions are those of Terraform.\n\n\
+         Functions that do not give the same every time and everywhere are not offered, because what is applied would \
+         not be what was planned: `timestamp`, `plantimestamp`, `uuid`, `bcrypt`, `abspath`, `pathexpand` and \
+         `base64gzip`. The message says what to do instead: give such a value as a variable, or write `uuidv5(…)`.";
     UNKNOWN_KIND = "tune::config::unknown_kind", "unknown kind",
         "The first name of a `resource` block is its kind, that of a `data` or `probe` block the kind of source that \
          is asked, and that of a `provider` block the provider. This version of `tune` knows none of this name. Some \

@@ -6,7 +6,7 @@ mod conditions;
 mod data;
 mod expression;
 mod instances;
-mod property;
+pub(crate) mod property;
 mod rolling;
 mod secret;
 mod span;

@@ -2,15 +2,17 @@
 
 mod folder;
 mod golden;
+mod property;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use folder::FOLDER;
 use golden::{different, golden};
 
 use super::{Run, all};
 use crate::tests::resolve_files;
-use crate::{Inputs, functions};
+use crate::{Inputs, Vocabulary, functions};
 
 /// Evaluates an expression and returns its value in JSON, or `<error>`.
 fn evaluate(expression: &str) -> String {
@@ -71,13 +73,36 @@ fn no_function_trusts_its_arguments() {
     // Whatever stands in every place of every function: an answer or a mistake, never a panic.
     let arguments =
         ["null", "true", "-1", "0.5", "1e999", "\"\"", "\"é%5d\"", "[]", "[null, 1, \"a\"]", "{}", "{ a = [null] }"];
-    for function in all().filter(|function| matches!(function.run, Run::Eager(_))) {
+    for function in all().filter(|function| !matches!(function.run, Run::Lazy(_))) {
         let most = if function.rest.is_some() { function.parameters.len() + 1 } else { function.parameters.len() };
-        for first in arguments {
-            for other in arguments {
-                let list: Vec<&str> = (0..most).map(|at| if at == 0 { first } else { other }).collect();
-                evaluate(&format!("{}({})", function.name, list.join(", ")));
+        let mut hcl = String::new();
+        for (first_at, first) in arguments.iter().enumerate() {
+            for (other_at, other) in arguments.iter().enumerate() {
+                let list: Vec<&str> = (0..most).map(|at| if at == 0 { *first } else { *other }).collect();
+                let call = format!("{}({})", function.name, list.join(", "));
+                let _ = writeln!(hcl, "output \"o{first_at}-{other_at}\" {{\n  value = {call}\n}}");
             }
+        }
+        let files: Vec<(&str, &str)> = FOLDER.iter().copied().chain([("main.tune.hcl", hcl.as_str())]).collect();
+        resolve_files(&files, &Inputs::default()).ok();
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_is_no_mistake() {
+    // Neither an argument that is unknown, nor one that holds something unknown, nor all of them.
+    for function in all() {
+        let least = function.parameters.iter().filter(|parameter| !parameter.optional).count();
+        let unknown = vec!["var.u"; least];
+        let spread = format!("{}(var.u...)", function.name);
+        for call in [format!("{}({})", function.name, unknown.join(", ")), spread] {
+            if call.contains("var.u...") && function.rest.is_none() {
+                continue;
+            }
+            let hcl = format!("variable \"u\" {{}}\noutput \"o\" {{\n  value = {call}\n}}\n");
+            let files = BTreeMap::from([("main.tune.hcl".to_owned(), hcl)]);
+            let checked = crate::check(&crate::load(&files, &Vocabulary::default(), "0.1.0"), &Inputs::default());
+            assert!(checked.is_ok(), "{call}: {:?}", checked.err().map(|mistakes| mistakes.list));
         }
     }
 }

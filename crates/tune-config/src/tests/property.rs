@@ -77,7 +77,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-fn core_value() -> impl Strategy<Value = Value> {
+pub(crate) fn core_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

@@ -25,6 +25,8 @@ mod network;
 mod number;
 #[path = "golden/pattern.rs"]
 mod pattern;
+#[path = "golden/secret.rs"]
+mod secret;
 #[path = "golden/text.rs"]
 mod text;
 #[path = "golden/yaml.rs"]
@@ -45,6 +47,7 @@ const TABLES: &[&[(&str, &str)]] = &[
     date::GOLDEN,
     network::GOLDEN,
     file::GOLDEN,
+    secret::GOLDEN,
 ];
 
 /// Returns every expression with its value.
