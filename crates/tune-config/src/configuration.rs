@@ -93,7 +93,16 @@ pub(crate) struct ContentPlaces {
 }
 
 /// A block in a block, with its label.
-pub(crate) type NestedPlaces = (Option<Arc<str>>, BlockPlaces);
+pub(crate) type NestedPlaces = (NestedLabel, BlockPlaces);
+
+/// What a block in a block is called.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NestedLabel {
+    None,
+    Is(Arc<str>),
+    /// A `dynamic` block makes blocks of any name, and any number of them.
+    Any,
+}
 
 impl Configuration {
     /// Returns the place of an attribute or of a part of one, such as `settings["vm.swappiness"]`.
@@ -120,13 +129,17 @@ impl Configuration {
     fn span_within(&self, block: &BlockPlaces, path: &[PathStep]) -> Span {
         let Some((PathStep::Name(name) | PathStep::Key(name), rest)) = path.split_first() else { return block.header };
         if let Some(blocks) = block.content.blocks.get(name.as_str()) {
+            let any = blocks.iter().position(|(label, _)| *label == NestedLabel::Any);
+            let dynamic = any.map(|at| &blocks[at]);
             let (inner, rest) = match rest.split_first() {
-                Some((PathStep::Key(key) | PathStep::Name(key), rest))
-                    if blocks.iter().any(|(label, _)| label.is_some()) =>
-                {
-                    (blocks.iter().find(|(label, _)| label.as_deref() == Some(key.as_str())), rest)
+                Some((PathStep::Index(position), rest)) if any.is_none_or(|any| *position < any) => {
+                    (blocks.get(*position), rest)
                 }
-                Some((PathStep::Index(position), rest)) => (blocks.get(*position), rest),
+                Some((PathStep::Index(_), rest)) => (dynamic, rest),
+                Some((PathStep::Key(key), rest)) => {
+                    let named = |label: &NestedLabel| matches!(label, NestedLabel::Is(label) if **label == **key);
+                    (blocks.iter().find(|(label, _)| named(label)).or(dynamic), rest)
+                }
                 _ => (blocks.first(), rest),
             };
             return inner.map_or(block.header, |(_, inner)| self.span_within(inner, rest));

@@ -47,8 +47,8 @@ pub(crate) struct Evaluator<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// Every block and local value that was looked at.
     pub uses: Uses,
-    /// Values of the variables of all surrounding `for`s, outermost first.
-    bound: Vec<Value>,
+    /// Values of the variables of all surrounding `dynamic` blocks and `for`s, outermost first.
+    pub bound: Vec<Value>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -69,7 +69,7 @@ impl<'a> Evaluator<'a> {
         let value = match self.arena.expr(id) {
             Expr::Literal(value) => return value.clone(),
             Expr::Mistake => return Value::POISON,
-            Expr::Bound(position) => return self.bound[*position].clone(),
+            Expr::Bound(position) => return self.bound.get(*position).cloned().unwrap_or(Value::POISON),
             Expr::Reference(reference) => return self.reference(reference, None, self.arena.span(id)),
             Expr::Access { base, steps } => self.access(*base, steps),
             Expr::Template(parts) => self.template(parts, id),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{Files, Sources, Span};
-use crate::syntax::body::{Attribute, ProviderName};
+use crate::syntax::body::{Attribute, Dynamic, ProviderName};
 use crate::syntax::ir::{Arena, Reference, Root};
 use crate::types::Type;
 use crate::vocabulary::Vocabulary;
@@ -113,6 +113,10 @@ pub(crate) struct NestedBlock {
     pub header: Span,
     pub label: Option<(Arc<str>, Span)>,
     pub content: Content,
+    pub dynamic: Option<Dynamic>,
+    /// Whether it has no place in the whole, because of a mistake that was reported. Other mistakes in it are still
+    /// looked for.
+    pub is_stray: bool,
 }
 
 /// A `check` block.
@@ -230,6 +234,8 @@ impl Content {
         let mut roots: Vec<Root> = self.attributes.values().map(|attribute| attribute.value).collect();
         for block in self.blocks.values().flatten() {
             roots.extend(block.content.roots());
+            let dynamic = block.dynamic.map(|dynamic| [dynamic.for_each, dynamic.labels]);
+            roots.extend(dynamic.into_iter().flatten().flatten().map(|attribute| attribute.value));
         }
         roots
     }

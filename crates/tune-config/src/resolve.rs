@@ -23,7 +23,7 @@ use tune_core::{Address, Value as CoreValue};
 pub use data::Needs;
 
 use crate::code;
-use crate::configuration::{BlockPlaces, Configuration, ContentPlaces, Places, VariableValue};
+use crate::configuration::{BlockPlaces, Configuration, ContentPlaces, NestedLabel, Places, VariableValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
 use crate::live::Evaluations;
@@ -104,6 +104,7 @@ struct Resolution<'a> {
 struct Surroundings<'v> {
     each: Option<&'v (Value, Value)>,
     index: Option<&'v Value>,
+    bound: &'v [Value],
 }
 
 impl<'a> Resolution<'a> {
@@ -241,6 +242,7 @@ impl<'a> Resolution<'a> {
         let scope = Scope { names: &self.names, each: surroundings.each, index: surroundings.index };
         let mut evaluator =
             Evaluator::new(&self.module.arena, &self.files, scope, &mut self.budget, &mut self.diagnostics);
+        evaluator.bound = surroundings.bound.to_vec();
         let value = evaluator.evaluate(root.expr);
         let uses = std::mem::take(&mut evaluator.uses);
         let mut dependencies = Dependencies::default();
@@ -355,6 +357,11 @@ fn content_places(content: &Content) -> ContentPlaces {
     let blocks = content.blocks.iter().map(|(name, blocks)| {
         let places = blocks.iter().map(|block| {
             let label = block.label.as_ref().map(|(label, _)| label.clone());
+            let label = if block.dynamic.is_some() {
+                NestedLabel::Any
+            } else {
+                label.map_or(NestedLabel::None, NestedLabel::Is)
+            };
             (label, BlockPlaces { header: block.header, content: content_places(&block.content) })
         });
         (name.clone(), places.collect())

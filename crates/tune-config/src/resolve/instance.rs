@@ -17,10 +17,13 @@ use crate::value::{Data, Value};
 const MAX_INSTANCES: u64 = 100_000;
 
 /// One instance of a block.
+#[derive(Clone)]
 pub(super) struct Instance {
     pub key: InstanceKey,
     pub each: Option<(Value, Value)>,
     pub index: Option<Value>,
+    /// Elements that surrounding `dynamic` blocks are at, outermost first.
+    pub bound: Vec<Value>,
 }
 
 /// The instances of a block, and how their values are put together when the whole block is referred to.
@@ -34,11 +37,11 @@ pub(super) enum Instances {
 
 impl Instance {
     pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { each: self.each.as_ref(), index: self.index.as_ref() }
+        Surroundings { each: self.each.as_ref(), index: self.index.as_ref(), bound: &self.bound }
     }
 
     pub(super) fn single() -> Self {
-        Self { key: InstanceKey::Single, each: None, index: None }
+        Self { key: InstanceKey::Single, each: None, index: None, bound: Vec::new() }
     }
 }
 
@@ -104,6 +107,7 @@ impl Resolution<'_> {
             key: InstanceKey::Index(index),
             each: None,
             index: Some(Value::integer(i64::try_from(index).unwrap_or(i64::MAX))),
+            bound: Vec::new(),
         };
         Instances::List((0..count).map(instance).collect())
     }
@@ -164,13 +168,13 @@ impl Resolution<'_> {
 
 fn instance(key: String, value: Value) -> Instance {
     let each = (Value::string(key.as_str()), value);
-    Instance { key: InstanceKey::Name(key), each: Some(each), index: None }
+    Instance { key: InstanceKey::Name(key), each: Some(each), index: None, bound: Vec::new() }
 }
 
 /// Stands for instances of which neither the number nor the keys are known; `stand_in` is unknown or poison.
 fn uncertain(stand_in: Value) -> Instances {
     let whole = if stand_in.is_poison() { Value::POISON } else { Value::unknown(Type::Any) };
-    let instance =
-        Instance { key: InstanceKey::Single, each: Some((stand_in.clone(), stand_in.clone())), index: Some(stand_in) };
+    let each = Some((stand_in.clone(), stand_in.clone()));
+    let instance = Instance { key: InstanceKey::Single, each, index: Some(stand_in), bound: Vec::new() };
     Instances::Uncertain(instance, whole)
 }

@@ -9,7 +9,7 @@ use hcl_edit::structure::{Block as SourceBlock, BlockLabel, Body as SourceBody, 
 use super::ir::Root;
 use super::lower::Lowering;
 use crate::code;
-use crate::diagnostic::{Diagnostic, shown};
+use crate::diagnostic::{Diagnostic, did_you_mean, shown};
 use crate::source::Span;
 use crate::types::Type;
 
@@ -53,6 +53,16 @@ pub(crate) struct Block {
     /// From the first word to the last label.
     pub header: Span,
     pub body: Body,
+    /// What makes it up, for a `dynamic` block; `body` is that of its `content`.
+    pub dynamic: Option<(String, Dynamic)>,
+}
+
+/// `dynamic "disk" { for_each = … }`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dynamic {
+    /// `None` after a mistake.
+    pub for_each: Option<Attribute>,
+    pub labels: Option<Attribute>,
 }
 
 /// Which attribute of a block is no expression, though it looks like one.
@@ -116,6 +126,9 @@ impl Lowering<'_> {
     }
 
     fn block(&mut self, block: &SourceBlock) -> Block {
+        if block.ident.as_str() == "dynamic" && block.labels.len() == 1 {
+            return self.dynamic(block);
+        }
         let kind = block.ident.as_str().to_owned();
         let mut header = self.span_of(&block.ident);
         let mut labels = Vec::new();
@@ -134,7 +147,79 @@ impl Lowering<'_> {
             _ => Special::Nothing,
         };
         let body = self.body(&block.body, special);
-        Block { kind, labels, header, body }
+        Block { kind, labels, header, body, dynamic: None }
+    }
+
+    /// Lowers a `dynamic` block. Its content is lowered with a variable for the element, which is named after the block
+    /// unless `iterator` says otherwise.
+    fn dynamic(&mut self, block: &SourceBlock) -> Block {
+        let label = self.span_of(&block.labels[0]);
+        let kind = match &block.labels[0] {
+            BlockLabel::Ident(name) => name.as_str().to_owned(),
+            BlockLabel::String(_) => self.quoted(label),
+        };
+        let header = self.span_of(&block.ident).to(label);
+        let mut iterator = kind.clone();
+        let mut dynamic = Dynamic { for_each: None, labels: None };
+        let (mut labels, mut content) = (None, None);
+        for structure in &block.body {
+            match structure {
+                Structure::Attribute(attribute) => {
+                    let name = self.span_of(&attribute.key);
+                    match (attribute.key.as_str(), &attribute.value) {
+                        ("for_each", value) => {
+                            let value = self.root(value);
+                            dynamic.for_each = Some(Attribute { name, value });
+                        }
+                        ("labels", value) => labels = Some((name, value)),
+                        ("iterator", Expression::Variable(named)) => named.as_str().clone_into(&mut iterator),
+                        ("iterator", value) => {
+                            let span = self.span_of(value);
+                            let message = "`iterator` takes a name";
+                            let diagnostic = Diagnostic::error(code::NAME, span, message, "this is none");
+                            self.report(diagnostic.help("write it without quotes: `iterator = disk`"));
+                        }
+                        (other, _) => {
+                            let message = format!("unknown attribute `{}`", shown(other));
+                            let label = "not an attribute of `dynamic`";
+                            let diagnostic = Diagnostic::error(code::UNKNOWN_ATTRIBUTE, name, message, label);
+                            let known = ["for_each", "iterator", "labels", "content"];
+                            let help = did_you_mean(other, known)
+                                .unwrap_or_else(|| "put it into the block `content`".to_owned());
+                            self.report(diagnostic.help(help));
+                        }
+                    }
+                }
+                Structure::Block(inner) if inner.ident.as_str() == "content" && inner.labels.is_empty() => {
+                    let span = self.span_of(&inner.ident);
+                    if let Some((first, _)) = content.replace((span, inner)) {
+                        let message = "the block `content` is declared twice";
+                        let diagnostic = Diagnostic::error(code::DUPLICATE, span, message, "declared again here");
+                        self.report(diagnostic.label(first, "first declared here"));
+                    }
+                }
+                Structure::Block(inner) => {
+                    let span = self.span_of(&inner.ident);
+                    let message = format!("unknown block `{}` in `dynamic`", shown(inner.ident.as_str()));
+                    let diagnostic =
+                        Diagnostic::error(code::BLOCK, span, message, "`dynamic` has no block of this name");
+                    self.report(diagnostic.help("put it into the block `content`"));
+                }
+            }
+        }
+        for (name, is_there) in [("for_each", dynamic.for_each.is_some()), ("content", content.is_some())] {
+            if !is_there {
+                let what = if name == "content" { "block" } else { "attribute" };
+                let message = format!("`dynamic` needs the {what} `{name}`");
+                let label = format!("`{name}` is missing here");
+                self.report(Diagnostic::error(code::MISSING_ATTRIBUTE, header, message, label));
+            }
+        }
+        let names = self.bind_name(&iterator);
+        dynamic.labels = labels.map(|(name, value)| Attribute { name, value: self.root(value) });
+        let body = content.map_or_else(Body::default, |(_, inner)| self.body(&inner.body, Special::Nothing));
+        self.unbind(names);
+        Block { kind: "dynamic".to_owned(), labels: Vec::new(), header, body, dynamic: Some((kind, dynamic)) }
     }
 
     fn provider_name(&mut self, expression: &Expression) -> Option<ProviderName> {

@@ -130,6 +130,12 @@ impl<'a> Lowering<'a> {
         self.bound.len() - before
     }
 
+    /// Does what [`Self::bind`] does, for one name.
+    pub(super) fn bind_name(&mut self, name: &str) -> usize {
+        self.bound.push(name.into());
+        1
+    }
+
     pub(super) fn unbind(&mut self, names: usize) {
         self.bound.truncate(self.bound.len() - names);
     }

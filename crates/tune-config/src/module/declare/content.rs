@@ -10,7 +10,7 @@ use super::rest::{Rest, twice, unknown_block};
 use crate::code;
 use crate::diagnostic::{Diagnostic, shown};
 use crate::source::Span;
-use crate::syntax::body::{Attribute, Block, Body};
+use crate::syntax::body::{Attribute, Block, Body, Dynamic};
 
 /// What may stand in a block.
 pub(super) struct Schema<'s> {
@@ -52,13 +52,20 @@ impl Schema<'_> {
         self.attributes.keys().map(String::as_str).chain(self.also.iter().copied()).collect()
     }
 
-    fn block(&self, block: Block, content: &mut Content, diagnostics: &mut Vec<Diagnostic>) {
+    fn block(&self, mut block: Block, content: &mut Content, diagnostics: &mut Vec<Diagnostic>) {
+        let dynamic = block.dynamic.take().map(|(kind, dynamic)| {
+            block.kind = kind;
+            dynamic
+        });
         let Some(declared) = self.attributes.get(&block.kind).filter(|declared| declared.is_block) else {
             unknown_block(&block, self.what, &self.names(), diagnostics);
             return;
         };
         let labelled = matches!(declared.of_type, SchemaType::Map(_));
-        if block.labels.len() != usize::from(labelled) {
+        let mut is_stray = false;
+        if let Some(dynamic) = dynamic {
+            is_stray = !labels_fit(&block, dynamic, labelled, diagnostics);
+        } else if block.labels.len() != usize::from(labelled) {
             let message = format!("`{}` takes {}", shown(&block.kind), if labelled { "one name" } else { "no name" });
             let label = match block.labels.len() {
                 0 => "there is none here".to_owned(),
@@ -67,19 +74,21 @@ impl Schema<'_> {
             };
             let help = labelled.then(|| format!("write `{} \"NAME\" {{ … }}`", block.kind));
             diagnostics.push(Diagnostic::error(code::NAME, block.header, message, label).maybe_help(help));
-            return;
+            is_stray = true;
         }
         let before = content.blocks.entry(block.kind.as_str().into()).or_default();
         let label = block.labels.first().map(|(label, span)| (Arc::from(label.as_str()), *span));
-        let same = before.iter().find(|other| match (&other.label, &label) {
+        let same = before.iter().filter(|other| !other.is_stray).find(|other| match (&other.label, &label) {
             (Some((other, _)), Some((label, _))) => other == label,
+            // What a dynamic block makes is known only when it is evaluated.
+            _ if dynamic.is_some() || other.dynamic.is_some() => false,
             _ => !matches!(declared.of_type, SchemaType::List(_)),
         });
-        if let Some(same) = same {
+        if let Some(same) = same.filter(|_| !is_stray) {
             let name = label.as_ref().map_or(String::new(), |(label, _)| format!(" \"{label}\""));
             let what = format!("the block `{}`", shown(&format!("{}{name}", block.kind)));
             diagnostics.push(twice(&what, block.header, same.header));
-            return;
+            is_stray = true;
         }
         let inner = match &declared.of_type {
             SchemaType::Map(of) | SchemaType::List(of) => of,
@@ -94,7 +103,7 @@ impl Schema<'_> {
             // Whatever is written in it is a part of it.
             _ => Content { attributes: Rest::new(block, &what, diagnostics).attributes, blocks: BTreeMap::new() },
         };
-        before.push(NestedBlock { header, label, content: inner });
+        before.push(NestedBlock { header, label, content: inner, dynamic, is_stray });
     }
 
     fn not_an_attribute(&self, name: &str, of: &Declared, attribute: Attribute, diagnostics: &mut Vec<Diagnostic>) {
@@ -111,4 +120,20 @@ impl Schema<'_> {
         let label = format!("`{}` is missing here", shown(name));
         diagnostics.push(Diagnostic::error(code::MISSING_ATTRIBUTE, self.header, message, label));
     }
+}
+
+/// Says whether a `dynamic` block names what it makes exactly if that takes a name.
+fn labels_fit(block: &Block, dynamic: Dynamic, labelled: bool, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let (span, message, label, help) = match dynamic.labels {
+        None if labelled => {
+            let help = "write `labels = [NAME]` in the `dynamic` block";
+            (block.header, format!("`{}` takes one name", shown(&block.kind)), "`labels` is missing here", help)
+        }
+        Some(labels) if !labelled => {
+            (labels.name, format!("`{}` takes no name", shown(&block.kind)), "it has none", "remove `labels`")
+        }
+        _ => return true,
+    };
+    diagnostics.push(Diagnostic::error(code::NAME, span, message, label).help(help));
+    false
 }
