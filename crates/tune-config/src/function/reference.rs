@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::absent::ABSENT;
+use super::tests::differences;
 use super::{Function, TABLES};
 use crate::{Inputs, Vocabulary, check, load};
 
@@ -84,12 +85,35 @@ pub(crate) fn reference() -> String {
             page.push_str("```\n");
         }
     }
+    page.push_str(
+        "\n## Where a value differs\n\nOtherwise expressions have the values that they have in Terraform.\n\n",
+    );
+    page.push_str("| why | expression | here | in Terraform |\n|---|---|---|---|\n");
+    for (expression, ours, theirs, why) in shortest_of_each_reason() {
+        let shown = |value: &str| match value {
+            "<error>" => "a mistake".to_owned(),
+            value => format!("`{}`", tune_core::text::visible(value, 40)),
+        };
+        let _ = writeln!(page, "| {why} | `{expression}` | {} | {} |", shown(ours), shown(theirs));
+    }
     page.push_str("\n## Not offered\n\nTerraform has these functions, and `tune` does not.\n\n");
     page.push_str("| function | why not | what to do instead |\n|---|---|---|\n");
     for absent in ABSENT {
         let _ = writeln!(page, "| `{}` | {} | {} |", absent.name, absent.why, absent.instead);
     }
     page
+}
+
+/// Returns one example for each way in which values differ from Terraform's.
+fn shortest_of_each_reason() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
+    let mut rows: BTreeMap<&str, (&str, &str, &str, &str)> = BTreeMap::new();
+    for row in differences() {
+        let shortest = rows.entry(row.3).or_insert(*row);
+        if row.0.len() < shortest.0.len() {
+            *shortest = *row;
+        }
+    }
+    rows.into_values().collect()
 }
 
 /// Returns the doc line as it stands behind a colon.

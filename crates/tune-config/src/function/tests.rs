@@ -14,6 +14,11 @@ use super::{Run, all};
 use crate::tests::resolve_files;
 use crate::{Inputs, Vocabulary, functions};
 
+/// Returns what differs from Terraform, for the manual.
+pub(super) fn differences() -> &'static [(&'static str, &'static str, &'static str, &'static str)] {
+    different()
+}
+
 /// Evaluates an expression and returns its value in JSON, or `<error>`.
 fn evaluate(expression: &str) -> String {
     let hcl = format!("output \"x\" {{\n  value = jsonencode({expression})\n}}\n");
