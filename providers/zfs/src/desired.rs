@@ -13,7 +13,7 @@ use crate::attributes::Attributes;
 use crate::codes::{BAD_DROP_IN, BAD_MODULE, BAD_NAME, BAD_VALUE, NO_PARAMETERS, NOT_AMONG, OCTAL, OUT_OF_RANGE};
 use crate::drop_in;
 use crate::known;
-use crate::name::Name;
+use crate::name::{Name, ZFS};
 use crate::value;
 
 /// The kernel takes at most a page in one write; values are far shorter.
@@ -40,7 +40,7 @@ pub(crate) fn desired(resource: &Resource) -> Result<Desired, Vec<Problem>> {
         let message = format!("`{}` is not a host", text::visible(&attributes.host.0, 80));
         return Err(vec![Problem::new(BAD_VALUE, AttributePath::attribute("host"), message, "not a host")]);
     };
-    let module = drop_in::module(attributes.module.as_deref());
+    let module = attributes.module.as_deref().unwrap_or(ZFS);
     if Name::new(module, "x").is_none() {
         let message = format!("`{}` is not the name of a kernel module", text::visible(module, 80));
         problems.push(

@@ -5,7 +5,7 @@ use tune_core::item::{FileState, ItemKey, Raw};
 
 use crate::conf;
 use crate::load::Load;
-use crate::name::{Name, ZFS};
+use crate::name::Name;
 
 /// The directory that beats all others.
 const DIRECTORY: &str = "/etc/modprobe.d/";
@@ -126,11 +126,6 @@ pub(crate) fn modules(raw: &Raw) -> Vec<String> {
     modules.sort();
     modules.dedup();
     modules
-}
-
-/// Returns the module that is meant in a resource.
-pub(crate) fn module(written: Option<&str>) -> &str {
-    written.unwrap_or(ZFS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Judges what a change would do to one machine: what forbids it, what needs consent, when it takes effect, and what must
 //! be done for that. What is merely worth knowing is in [`crate::advice`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tune_core::activation::{Activation, Verb};
@@ -94,7 +95,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
     let asked = asked(question);
     let mut items = BTreeMap::new();
     for wanted in &asked.wanted {
-        let impact = ItemImpact { needs: dangers(wanted, &asked), ..ItemImpact::default() };
+        let impact = ItemImpact { needs: dangers(wanted), ..ItemImpact::default() };
         items.insert(wanted.item.key.clone(), impact);
     }
     for file in &asked.files {
@@ -110,7 +111,8 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
 }
 
 fn asked<'a>(question: &Question<'a>) -> Asked<'a> {
-    let machine = Machine { evidence: Evidence::from_texts(&question.reading.evidence), facts: question.facts };
+    let machine =
+        Machine { evidence: Cow::Owned(Evidence::from_texts(&question.reading.evidence)), facts: question.facts };
     let (mut wanted, mut files) = (Vec::new(), Vec::new());
     for item in &question.desired.items {
         let Some(Ok(found)) = question.reading.items.get(&item.key) else { continue };
@@ -148,7 +150,7 @@ fn needs_reboot(name: &Name, file: &WantedFile<'_>, asked: &Asked<'_>) -> bool {
     }
 }
 
-fn dangers(wanted: &Wanted<'_>, _: &Asked<'_>) -> BTreeMap<Consent, String> {
+fn dangers(wanted: &Wanted<'_>) -> BTreeMap<Consent, String> {
     let danger = known::danger(&wanted.name).filter(|_| wanted.differs() && value::canonical(wanted.value) != "0");
     danger.map(|danger| (Consent::DataLoss, danger_of(&wanted.name, wanted.value, danger))).into_iter().collect()
 }
@@ -332,22 +334,23 @@ fn single_problem(file: &WantedFile<'_>, asked: &Asked<'_>) -> Option<Problem> {
 fn file_problem(file: &WantedFile<'_>, question: &Question<'_>, machine: &Machine<'_>) -> Option<Problem> {
     let Raw::File(want) = &file.item.want else { return None };
     let (path, at) = (file.path, file.item.path.clone());
+    let way_out = match &file.single {
+        Some(_) => "see whose it is, and remove it first",
+        None => "choose another file name with `drop_in`",
+    };
     if let Raw::File(state) = &file.found.raw {
         let ours = drop_in::is_ours(&String::from_utf8_lossy(&state.content));
         if !ours && state.content != want.content && !question.recorded.contains(&file.item.key) {
             return Some(
                 Problem::new(FOREIGN_FILE, at, format!("`{path}` is somebody else's file"), "not written by `tune`")
-                    .with_help("choose another file name with `drop_in`"),
+                    .with_help(way_out),
             );
         }
     }
     let all = machine::files(&machine.evidence).map(|(file, _)| file);
     if let Some(hidden) = load::hidden_by(path, all).first() {
         let message = format!("`{path}` would hide `{hidden}`");
-        return Some(
-            Problem::new(HIDES_FILE, at, message, "no line of that file would be used")
-                .with_help("choose another file name with `drop_in`"),
-        );
+        return Some(Problem::new(HIDES_FILE, at, message, "no line of that file would be used").with_help(way_out));
     }
     (file.differs() && machine.facts.uid == 0 && !file.found.writable).then(|| {
         let label = "its file system is read-only, or the file is protected";

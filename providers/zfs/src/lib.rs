@@ -21,17 +21,19 @@ mod machine;
 mod name;
 mod value;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tune_core::contract::{Desired, Impact, Kind, Question};
 use tune_core::item::{ItemKey, Raw};
 use tune_core::problem::{Explanation, Problem};
-use tune_core::reading::{ItemReading, Layer, Reading, Unreadable};
+use tune_core::reading::{Facts, ItemReading, Layer, Reading, Unreadable};
 use tune_core::resource::Resource;
 use tune_core::schema::KindSchema;
 use tune_remote::{Evidence, Found, HostKind, Target};
 
 use crate::load::Set;
+use crate::machine::Machine;
 use crate::name::Name;
 
 /// The kind `zfs_module`.
@@ -124,7 +126,7 @@ impl HostKind for ZfsModule {
             raw => raw.clone(),
         };
         let name = Name::of(key);
-        let next = name.as_ref().and_then(|name| machine::load(evidence)?.outcome(name));
+        let next = name.as_ref().and_then(|name| next_load(name, evidence));
         let configured = name.as_ref().and_then(|name| machine::ours(evidence).outcome(name));
         Ok(ItemReading {
             running: Layer { value: (raw != Raw::Absent).then(|| show(key, &raw)), source: None },
@@ -154,12 +156,18 @@ fn file_layers(key: &ItemKey, found: &Found, evidence: &Evidence) -> Result<Item
         raw,
         running: Layer { value: running.map(|text| value::canonical(text)), source: None },
         next_start: match &single {
-            Some(name) => layer(machine::load(evidence).and_then(|load| load.outcome(name))),
+            Some(name) => layer(next_load(name, evidence)),
             None => file.clone(),
         },
         configured: file,
         writable: found.writable,
     })
+}
+
+fn next_load(name: &Name, evidence: &Evidence) -> Option<Set> {
+    // The evidence names the kernel too, which is all that a reading needs of the facts.
+    let facts = Facts::default();
+    Machine { evidence: Cow::Borrowed(evidence), facts: &facts }.next_load(name)
 }
 
 fn layer(set: Option<Set>) -> Layer {

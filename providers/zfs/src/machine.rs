@@ -2,12 +2,14 @@
 //! is loaded from the boot image, and whether that image has seen the files. This module draws no conclusion for a
 //! parameter.
 
+use std::borrow::Cow;
+
 use tune_core::item::ItemKey;
 use tune_core::reading::Facts;
 use tune_remote::Evidence;
 
 use crate::drop_in;
-use crate::load::{self, COMMAND_LINE, Load};
+use crate::load::{self, COMMAND_LINE, Load, Place, Set};
 use crate::name::{Name, ZFS};
 
 /// Every file that is looked at beside the items themselves.
@@ -18,6 +20,7 @@ pub(crate) const EVIDENCE: &[&str] = &[
     "/usr/lib/modprobe.d/*.conf",
     "/lib/modprobe.d/*.conf",
     COMMAND_LINE,
+    KERNEL,
     MOUNTS,
     "/usr/share/initramfs-tools/hooks/zfs",
     "/etc/initramfs-tools/hooks/zfs",
@@ -45,6 +48,7 @@ pub(crate) const TIMES: &[&str] = &[
 ];
 
 const MOUNTS: &str = "/proc/self/mountinfo";
+const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
 /// Scripts that put ZFS into a boot image.
 const ZFS_HOOKS: &[&str] = &[
@@ -65,7 +69,7 @@ const STORES: &[&str] = &["/nix/store/", "/etc/static/", "/gnu/store/"];
 /// What is known about the machine, apart from the parameters themselves.
 #[derive(Debug)]
 pub(crate) struct Machine<'a> {
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: Cow<'a, Evidence>,
     pub(crate) facts: &'a Facts,
 }
 
@@ -86,7 +90,7 @@ impl Machine<'_> {
     /// Returns the boot image that the next boot would take: that of the running kernel, or else the newest. With the
     /// time at which it was made.
     pub(crate) fn boot_image(&self) -> Option<(&str, i64)> {
-        let kernel = self.facts.kernel.as_str();
+        let kernel = self.evidence.files.get(KERNEL).map_or(self.facts.kernel.as_str(), |text| text.trim());
         let images = self.evidence.times.iter().filter(|(path, _)| {
             let name = path.rsplit('/').next().unwrap_or_default();
             (path.starts_with("/boot/") || path.starts_with("/efi/"))
@@ -143,6 +147,14 @@ impl Machine<'_> {
     pub(crate) fn boot_image_lacks(&self, path: &str) -> bool {
         let changed = self.evidence.times.get(path);
         matches!((self.boot_image(), changed), (Some((_, made)), Some(changed)) if made < *changed)
+    }
+
+    /// Returns what a parameter would be set to at the next load if nothing is changed. Nothing is known where a file
+    /// cannot be read, or where the value stands in a file that the boot image has not seen.
+    pub(crate) fn next_load(&self, name: &Name) -> Option<Set> {
+        let set = load(&self.evidence)?.outcome(name)?;
+        let is_stale = |path: &str| self.is_in_boot_image(&name.module) && self.boot_image_lacks(path);
+        (!matches!(&set.place, Place::File { path, .. } if is_stale(path))).then_some(set)
     }
 
     /// Returns what a parameter is now, where it was read as evidence.
@@ -238,7 +250,7 @@ mod tests {
     fn machine<'a>(facts: &'a Facts, files: &[(&str, &str)], times: &[(&str, i64)]) -> Machine<'a> {
         let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         let times = times.iter().map(|(path, time)| ((*path).to_owned(), *time)).collect();
-        Machine { evidence: Evidence { files, times, ..Evidence::default() }, facts }
+        Machine { evidence: Cow::Owned(Evidence { files, times, ..Evidence::default() }), facts }
     }
 
     fn facts() -> Facts {

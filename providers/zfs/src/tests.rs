@@ -85,6 +85,7 @@ impl World {
             facts,
             recorded: BTreeSet::new(),
         }
+        .with("/proc/sys/kernel/osrelease", "6.8.12-1-pve\n")
         .with("/sys/module/zfs/initstate", "live\n")
         .with("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/mapper/pve-root ro quiet\n")
         .with(ARCSTATS, "13 1 0x01 147 39984 4 5\nname type data\nc_min 4 1073741824\nc_max 4 17179869184\n")

@@ -57,6 +57,10 @@ fn the_three_layers_are_told_apart() {
     let line = late.with("/proc/cmdline", "quiet zfs.zfs_txg_timeout=7\n");
     assert_eq!(shown(&line, "zfs.zfs_txg_timeout")[2], "7 the kernel command line");
     assert_eq!(shown(&line, FILE)[2], format!("99 bytes, mode 0644 {FILE}"));
+    // What the boot image has not seen is not what the next boot uses.
+    let in_image = three().root_on_zfs();
+    assert_eq!(shown(&in_image, "zfs.zfs_txg_timeout")[2], format!("3 {FILE}:2"));
+    assert_eq!(shown(&in_image.at(FILE, 101), "zfs.zfs_txg_timeout")[2], "");
     let mut closed = three().with("/etc/modprobe.d/secret.conf", "");
     closed.unreadable.insert("/etc/modprobe.d/secret.conf".to_owned());
     assert_eq!(shown(&closed, "zfs.zfs_txg_timeout")[2], "");
