@@ -68,7 +68,6 @@ fn not_here() -> Option<String> {
 
 /// Says aloud that the comparison did not take place; the file that the variable names is counted at the end.
 fn skipped(reason: &str) {
-    eprintln!("skipped: {reason}");
     if let Some(path) = env::var_os("TUNE_SKIPS") {
         let line = format!("functions: {reason}, so the tables of values are not compared with it\n");
         let file = fs::OpenOptions::new().append(true).open(path);
