@@ -33,13 +33,12 @@ pub(crate) fn explanations() -> Vec<Explanation> {
         tune_core::plan::EXPLANATIONS,
         tune_engine::EXPLANATIONS,
         tune_remote::EXPLANATIONS,
+        tune_source::EXPLANATIONS,
     ];
     let mut all: Vec<Explanation> = fixed.into_iter().flatten().copied().collect();
     all.extend(self::all().values().flat_map(|kind| kind.explanations()));
     all.extend(sources(Path::new(".")).values().flat_map(|source| source.explanations()));
     all.sort_by_key(|explanation| explanation.code);
-    // Sources of one family share theirs.
-    all.dedup_by_key(|explanation| explanation.code);
     all
 }
 
