@@ -67,6 +67,52 @@ fn every_other_example_is_planned_on_real_hosts() {
     }
 }
 
+/// The hypervisors of the examples; the last one is tuned already.
+const HYPERVISORS: [(&str, &str); 3] = [("pve.maas", "5"), ("pumped-piglet.maas", "5"), ("still-fawn.maas", "3")];
+
+#[test]
+fn six_hosts_are_tuned_and_put_back() {
+    require_tier!(Tier::Nspawn);
+    let guests = ["k3s-vm-pve", "k3s-vm-pumped-piglet", "k3s-vm-still-fawn"];
+    let lab = Lab::create(Tier::Nspawn, &[&HYPERVISORS.map(|(name, _)| name)[..], &guests].concat());
+    for (name, timeout) in HYPERVISORS {
+        let host = lab.host(name);
+        host.write_file(
+            "/etc/modprobe.d/zfs.conf",
+            format!("# by the installer\noptions zfs zfs_txg_timeout={timeout}\n"),
+        );
+        host.set_module("zfs", &[("zfs_txg_timeout", 0o644, "5")]);
+    }
+    let config = lab.ssh_config().to_string_lossy().into_owned();
+    let project = copy(&root().join("examples/k3s-hosts")).variable("TUNE_SSH_CONFIG", &config);
+    let plan = project.run(&["plan"]).code(0).stdout;
+    for expected in [
+        "zfs_txg_timeout",
+        "5 -> 3",
+        "already so, set in",
+        "/etc/modprobe.d/zfs.conf:2",
+        "/etc/modprobe.d/zz-tune-txg.conf",
+        "tune::zfs::txg_not_sync",
+        "vm.dirty_ratio",
+    ] {
+        assert!(plan.contains(expected), "{expected} in {plan}");
+    }
+    let timeout = |host: &str| lab.host(host).text("/sys/module/zfs/parameters/zfs_txg_timeout");
+    let file = |host: &str| lab.host(host).read_file("/etc/modprobe.d/zz-tune-txg.conf");
+    let _ = project.run(&["apply", "-auto-approve"]).code(0);
+    for (host, _) in HYPERVISORS {
+        assert!(timeout(host) == "3\n" && file(host).is_some(), "{host}");
+    }
+    let _ = project.run(&["plan", "-detailed-exitcode"]).code(0);
+    // What was set is what a boot sets.
+    lab.host("pve.maas").reboot();
+    let _ = project.run(&["plan", "-detailed-exitcode"]).code(0);
+    let _ = project.run(&["destroy", "-auto-approve"]).code(0);
+    for (host, before) in HYPERVISORS {
+        assert!(timeout(host).trim() == before && file(host).is_none(), "{host}");
+    }
+}
+
 #[test]
 fn the_readme_shows_what_really_happens() {
     require_tier!(Tier::Sshd);
