@@ -63,6 +63,8 @@ fn dependencies_point_down_only() {
             "tune-core" => &[],
             "tune-config" | "tune-engine" | "tune-remote" | "tune-source" => &["tune-core"],
             "tune-testkit" | "tune" => continue,
+            "tune-pve-sim" => &[],
+            "tune-lab" => &["tune-pve-sim"],
             _ => &["tune-core", "tune-remote", "tune-source"],
         };
         for dependency in &ours {
@@ -94,13 +96,16 @@ fn the_test_kit_is_never_linked_into_the_binary() {
         if name != "tune-testkit" {
             assert!(!dependencies(&folder).contains("tune-testkit"), "{name} links the test kit");
         }
+        if name != "tune-lab" {
+            assert!(!dependencies(&folder).contains("tune-pve-sim"), "{name} links the simulator");
+        }
     }
 }
 
 #[test]
 fn only_the_binary_prints() {
     for (folder, name) in packages() {
-        if name == "tune" || name == "tune-testkit" {
+        if ["tune", "tune-lab", "tune-testkit"].contains(&name.as_str()) {
             continue;
         }
         for file in sources(&format!("{folder}/src")) {
