@@ -17,9 +17,20 @@ pub enum InstanceKey {
     Name(String),
 }
 
+/// One step into a module: `module.x["k"]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleStep {
+    /// The name of the `module` block.
+    pub name: String,
+    /// Which instance of it, under `count` or `for_each`.
+    pub key: InstanceKey,
+}
+
 /// The name of one block instance in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
+    /// The modules that the block stands in, the outermost first; empty for the configuration itself.
+    pub module: Vec<ModuleStep>,
     /// The kind of a resource, or `host` for hosts.
     pub kind: String,
     /// The block's own name.
@@ -34,9 +45,16 @@ pub struct Address {
 pub struct AddressError(String);
 
 impl Address {
-    /// Returns the address of a block without `count` and `for_each`.
+    /// Returns the address of a block without `count` and `for_each`, in no module.
     pub fn new(kind: &str, name: &str) -> Self {
-        Self { kind: kind.to_owned(), name: name.to_owned(), key: InstanceKey::Single }
+        Self { module: Vec::new(), kind: kind.to_owned(), name: name.to_owned(), key: InstanceKey::Single }
+    }
+
+    /// Returns the same address in a module.
+    #[must_use]
+    pub fn within(mut self, module: &[ModuleStep]) -> Self {
+        self.module = module.to_vec();
+        self
     }
 
     /// Returns the same block's instance under a `for_each` key.
@@ -53,20 +71,29 @@ impl Address {
         self
     }
 
-    /// Returns whether this address selects `other`: itself, or every instance when it names the whole block.
+    /// Returns whether this address selects `other`: itself, or every instance when it names the whole block. In the same
+    /// way a module that is named without an instance stands for all its instances.
     pub fn selects(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.name == other.name && (self.key == InstanceKey::Single || self.key == other.key)
+        let key = |of: &InstanceKey, other: &InstanceKey| *of == InstanceKey::Single || of == other;
+        let mut steps = self.module.iter().zip(&other.module);
+        self.kind == other.kind
+            && self.name == other.name
+            && key(&self.key, &other.key)
+            && self.module.len() == other.module.len()
+            && steps.all(|(step, other)| step.name == other.name && key(&step.key, &other.key))
     }
 
     /// Returns the address of the block, without the instance.
     #[must_use]
     pub fn block(&self) -> Self {
-        Self { kind: self.kind.clone(), name: self.name.clone(), key: InstanceKey::Single }
+        Self { key: InstanceKey::Single, ..self.clone() }
     }
 
-    /// Returns the name and the instance without the kind: `k3s["pve"]`.
+    /// Returns the name and the instance without the kind: `k3s["pve"]`, in a module `module.x.k3s["pve"]`.
     pub fn short(&self) -> String {
-        format!("{}{}", self.name, self.key)
+        let mut steps: Vec<String> = self.module.iter().map(ToString::to_string).collect();
+        steps.push(format!("{}{}", self.name, self.key));
+        steps.join(".")
     }
 }
 
@@ -80,8 +107,17 @@ impl fmt::Display for InstanceKey {
     }
 }
 
+impl fmt::Display for ModuleStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module.{}{}", self.name, self.key)
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.module {
+            write!(f, "{step}.")?;
+        }
         write!(f, "{}.{}{}", self.kind, self.name, self.key)
     }
 }
@@ -95,16 +131,48 @@ impl FromStr for Address {
 }
 
 fn parse(source: &str) -> Option<Address> {
-    let (kind, rest) = source.split_once('.')?;
-    let (name, key) = match rest.find('[') {
-        None => (rest, InstanceKey::Single),
-        Some(open) => (&rest[..open], parse_key(rest[open + 1..].strip_suffix(']')?)?),
-    };
-    let identifier = |word: &str| {
-        word.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-    };
-    (identifier(kind) && identifier(name)).then(|| Address { kind: kind.to_owned(), name: name.to_owned(), key })
+    let (mut module, mut rest) = (Vec::new(), source);
+    while let Some(after) = rest.strip_prefix("module.") {
+        let (name, key, after) = parse_name(after)?;
+        module.push(ModuleStep { name: name.to_owned(), key });
+        rest = after.strip_prefix('.')?;
+    }
+    let (kind, rest) = rest.split_once('.')?;
+    let (name, key, rest) = parse_name(rest)?;
+    (is_identifier(kind) && rest.is_empty()).then(|| Address {
+        module,
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        key,
+    })
+}
+
+/// Takes a name with an instance from the start of a text.
+fn parse_name(source: &str) -> Option<(&str, InstanceKey, &str)> {
+    let end = source.find(['.', '[']).unwrap_or(source.len());
+    let (name, rest) = source.split_at(end);
+    if !is_identifier(name) {
+        return None;
+    }
+    let Some(inner) = rest.strip_prefix('[') else { return Some((name, InstanceKey::Single, rest)) };
+    let close = closing(inner)?;
+    Some((name, parse_key(&inner[..close])?, &inner[close + 1..]))
+}
+
+/// Returns where the bracket closes that was opened before a text.
+fn closing(source: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    source.char_indices().find_map(|(at, c)| {
+        let closes = c == ']' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes.then_some(at)
+    })
+}
+
+fn is_identifier(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 fn parse_key(source: &str) -> Option<InstanceKey> {
@@ -154,8 +222,33 @@ mod tests {
     }
 
     #[test]
+    fn selects_instances_of_a_module() {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let one = address("module.x[\"k\"].module.y.sysctl.etcd[0]");
+        assert!(address("module.x.module.y.sysctl.etcd").selects(&one));
+        assert!(address("module.x[\"k\"].module.y.sysctl.etcd[0]").selects(&one));
+        for other in
+            ["sysctl.etcd", "module.x.sysctl.etcd", "module.x[0].module.y.sysctl.etcd", "module.y.module.x.sysctl.etcd"]
+        {
+            assert!(!address(other).selects(&one), "{other}");
+        }
+        assert_eq!(one.block(), address("module.x[\"k\"].module.y.sysctl.etcd"));
+        assert_eq!(one.short(), "module.x[\"k\"].module.y.etcd[0]");
+    }
+
+    #[test]
+    fn what_is_in_no_module_comes_first() {
+        let mut addresses = ["module.a.b.c", "z.z", "a.b[1]", "module.a[\"x\"].b.c", "a.b"];
+        addresses.sort_by_key(|text| text.parse::<Address>().unwrap());
+        assert_eq!(addresses, ["a.b", "a.b[1]", "z.z", "module.a.b.c", "module.a[\"x\"].b.c"]);
+    }
+
+    #[test]
     fn refuses_what_is_no_address() {
-        for text in ["", "sysctl", "sysctl.", ".x", "sysctl.a[", "sysctl.a[x]", "sysctl.a[\"x]", "a b.c", "a.b]"] {
+        let modules =
+            ["module.a", "module.a.b", "module.a.", "module.a[.b.c", "module.a[\"x\"]b.c", "module..b.c", "a.b[0].c"];
+        let plain = ["", "sysctl", "sysctl.", ".x", "sysctl.a[", "sysctl.a[x]", "sysctl.a[\"x]", "a b.c", "a.b]"];
+        for text in plain.into_iter().chain(modules) {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }
@@ -163,7 +256,10 @@ mod tests {
     proptest! {
         #[test]
         fn printing_and_parsing_agree(key in "\\PC{0,12}|[\"\\\\$%{\\n\\u{1b}a]{0,8}") {
+            let module = ModuleStep { name: "m".to_owned(), key: InstanceKey::Name(key.clone()) };
             let address = Address::new("sysctl", "etcd").with_name(&key);
+            prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address.clone());
+            let address = address.within(&[module, ModuleStep { name: "n".to_owned(), key: InstanceKey::Index(7) }]);
             prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
         }
     }

@@ -31,7 +31,7 @@ pub mod text;
 mod toy;
 pub mod value;
 
-pub use address::{Address, InstanceKey};
+pub use address::{Address, InstanceKey, ModuleStep};
 pub use number::Number;
 pub use path::AttributePath;
 pub use value::Value;

@@ -29,7 +29,7 @@ impl Resolution<'_> {
         let (instances, dependencies) = self.expand(block);
         let mut all = dependencies.clone();
         let mut evaluate = |this: &mut Self, instance: &Instance, certain: bool| {
-            let address = Address { kind: kind.to_string(), name: name.to_string(), key: instance.key.clone() };
+            let address = Address { key: instance.key.clone(), ..Address::new(kind, name) };
             let address = Some(address).filter(|_| certain);
             if is_host {
                 this.host(name, address, block, instance, &mut all)

@@ -89,7 +89,7 @@ impl Resolution<'_> {
                 Some(dynamic) => self.dynamic(block, dynamic, instance, made, dependencies),
             }
         }
-        made.poison |= blocks.iter().any(|block| block.is_stray);
+        made.poison |= blocks.iter().any(|block| block.is_stray && block.dynamic.is_some());
         made.value()
     }
 
