@@ -5,7 +5,6 @@ mod desired;
 mod ground;
 mod impact;
 mod load_time;
-mod oracle;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
