@@ -1,6 +1,7 @@
 //! What planning refuses, and by which signs it knows a machine.
 
 use super::*;
+use crate::problem::Code;
 use crate::resource::Consent;
 use crate::toy::Signs;
 
