@@ -5,23 +5,44 @@
 //! in [`table`].
 //!
 //! A resource's items are one per managed option, or per sub-option of a property string such as a disk's line.
+//!
+//! Its other half talks to the API: [`http`] and [`api`] make calls, [`survey`] reads, [`write`] writes and puts back what
+//! went wrong half-way, [`power`] sees power cycles through. Waiting is bounded and happens only where the API does
+//! something in its own time; everything else is the engine's business.
 
 mod advice;
+mod api;
 mod attributes;
+mod clock;
 mod codes;
 mod combinations;
+mod connection;
+mod connector;
 mod desired;
+mod failure;
 mod forecast;
+mod http;
 mod impact;
 mod key;
+mod login;
+mod pause;
 mod permissions;
+mod power;
 mod property;
+mod settings;
+mod sources;
 mod stored;
+mod survey;
 mod table;
+mod tls;
 mod value;
 mod vm;
+mod write;
 
-use std::sync::Arc;
+pub use connector::{ProxmoxConnector, connector, connector_at_pace};
+pub use sources::sources;
+
+use std::sync::{Arc, LazyLock};
 
 use tune_core::contract::{Desired, Impact, Kind, Question};
 use tune_core::item::{ItemKey, Raw};
@@ -42,13 +63,19 @@ pub fn kind() -> Arc<dyn Kind> {
     Arc::new(ProxmoxVm { schema: attributes::schema() })
 }
 
+/// Returns what a `provider "proxmox"` block takes.
+pub fn provider_schema() -> &'static KindSchema {
+    static SCHEMA: LazyLock<KindSchema> = LazyLock::new(settings::schema);
+    &SCHEMA
+}
+
 impl Kind for ProxmoxVm {
     fn schema(&self) -> &KindSchema {
         &self.schema
     }
 
     fn explanations(&self) -> &'static [Explanation] {
-        codes::EXPLANATIONS
+        &codes::EXPLANATIONS
     }
 
     fn desired(&self, resource: &Resource) -> Result<Desired, Vec<Problem>> {

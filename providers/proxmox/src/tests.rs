@@ -1,5 +1,6 @@
 //! The kind as its callers see it, on machines made of texts.
 
+mod cluster;
 mod desired;
 mod impact;
 mod recordings;

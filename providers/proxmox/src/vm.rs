@@ -1,8 +1,9 @@
 //! One machine as it was read: every option with what runs and what is pending, and how it is doing. It travels from the
 //! connection to the planner as text, among a reading's evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tune_core::item::{ItemKey, Raw};
 use tune_core::reading::{ItemReading, Layer, Reading, Unreadable};
@@ -65,8 +66,38 @@ pub(crate) struct Cluster {
     pub(crate) permissions: Option<BTreeMap<String, BTreeMap<String, bool>>>,
 }
 
+/// A machine as the cluster lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Listed {
+    /// Its number.
+    pub(crate) vmid: u32,
+    /// Its name.
+    pub(crate) name: String,
+    /// The node that it lives on now.
+    pub(crate) node: String,
+    /// The pool that it is in.
+    pub(crate) pool: Option<String>,
+    /// Its tags.
+    pub(crate) tags: BTreeSet<String>,
+}
+
 /// The name under which the cluster stands among the evidence.
 const CLUSTER: &str = "cluster";
+/// The name under which the cluster's machines stand among the evidence.
+const LISTING: &str = "listing";
+
+/// Returns the cluster's machines as evidence.
+pub(crate) fn listing_to_evidence(machines: &[Listed]) -> BTreeMap<String, String> {
+    let text = serde_json::to_string(machines).expect("texts and numbers can always be written");
+    [(LISTING.to_owned(), text)].into()
+}
+
+/// Returns the cluster's machines from the evidence.
+pub(crate) fn listing_of(reading: &Reading) -> BTreeMap<u32, Listed> {
+    let text = reading.evidence.get(LISTING);
+    let machines: Vec<Listed> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    machines.into_iter().map(|machine| (machine.vmid, machine)).collect()
+}
 
 /// Returns machines and cluster as evidence.
 pub(crate) fn to_evidence(vms: &BTreeMap<u32, Vm>, cluster: &Cluster) -> BTreeMap<String, String> {

@@ -1,0 +1,48 @@
+//! Pauses between looks at something that the API does in its own time: growing, and never beyond a limit.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// How much faster than a real cluster the one at the other end is. Everything that is waited for is that much shorter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pace(pub(crate) f64);
+
+impl Pace {
+    /// The pace of a real cluster.
+    pub(crate) const REAL: Self = Self(1.0);
+
+    /// Returns a time at this pace.
+    pub(crate) fn of(self, time: Duration) -> Duration {
+        time.div_f64(self.0)
+    }
+
+    /// Returns pauses that end after `limit`, which is a real time already.
+    pub(crate) fn pauses(self, limit: Duration) -> Pauses {
+        Pauses { next: self.of(FIRST), longest: self.of(LONGEST), until: Instant::now() + limit }
+    }
+}
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Growing pauses until a limit.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    next: Duration,
+    longest: Duration,
+    until: Instant,
+}
+
+impl Pauses {
+    /// Pauses; returns whether there is time for another look.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let now = Instant::now();
+        if now >= self.until {
+            return false;
+        }
+        sleep_until((now + self.next).min(self.until)).await;
+        self.next = (self.next * 3 / 2).min(self.longest);
+        true
+    }
+}
