@@ -26,7 +26,7 @@ codes! {
          or too few. The message names the function and the argument.";
     BLOCK = "tune::config::unknown_block", "unknown block type",
         "A configuration consists of the blocks `tune`, `variable`, `locals`, `host`, `provider`, `resource`, `data`, \
-         `check`, `rollout` and `output`. A resource of one kind takes the attributes and the blocks of its kind and \
+         `module`, `check`, `rollout` and `output`. A resource of one kind takes the attributes and the blocks of its kind and \
          the block `lifecycle`.\n\n\
          Check the spelling. A map is written with an equals sign: `settings = { … }`.";
     BUDGET = "tune::config::budget", "the configuration is too expensive to evaluate",
@@ -76,6 +76,10 @@ codes! {
         "The variable has no default, and no value was given for it. Values come from, each winning over those before \
          it: the environment (`TUNE_VAR_name`), `tune.vars.hcl`, `*.auto.vars.hcl` in the order of their names, and \
          `-var` and `-var-file` in the order of the command line. On a terminal `plan` and `apply` ask.";
+    MODULE = "tune::config::module", "a module cannot be called",
+        "A `module` block calls a folder of the configuration: `source = \"./modules/x\"`. The folder must hold files \
+         whose names end in `.tune.hcl`, and must be in the folder of the configuration. Modules from elsewhere are \
+         copied into it: then everybody sees what they do, and nothing is fetched while planning.";
     NAME = "tune::config::name", "not a valid name",
         "Names of blocks start with a letter or an underscore and go on with letters, digits, underscores and dashes, \
          so that they can be referred to. A block takes a fixed number of names after its type.";
@@ -118,7 +122,7 @@ codes! {
          sources can be asked in a `probe` only, because they run a command that a person wrote.";
     UNKNOWN_NAME = "tune::config::unknown_name", "a reference to nothing",
         "The reference names something that is declared nowhere in the configuration. References are written `var.x`, \
-         `local.x`, `host.x`, `KIND.x`, `data.KIND.x`, `each.key`, `each.value` and `count.index`; within a check \
+         `local.x`, `host.x`, `KIND.x`, `data.KIND.x`, `module.x`, `path.module`, `each.key`, `each.value` and `count.index`; within a check \
          `probe.KIND.x`, and as a gate of a rollout `check.x`. A text is written in quotes.";
     UNKNOWN_VARIABLE = "tune::config::unknown_variable", "a value for a variable that is not declared",
         "A value was given for a variable, but no `variable` block declares it.";

@@ -68,9 +68,12 @@ pub struct VariableValue {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     pub arena: Arc<Arena>,
-    pub blocks: BTreeMap<Reference, BlockPlaces>,
-    /// By check, then by probe.
-    pub probes: BTreeMap<Address, BTreeMap<Address, BlockPlaces>>,
+    /// By the names of the modules on the way, the number of the folder.
+    pub modules: BTreeMap<Vec<String>, usize>,
+    /// By folder and by what a block is called there.
+    pub blocks: BTreeMap<(usize, Reference), BlockPlaces>,
+    /// By folder and check, then by probe.
+    pub probes: BTreeMap<(usize, Arc<str>), BTreeMap<Address, BlockPlaces>>,
     /// The reference that makes one resource wait for another, that puts a resource on a host, a host into a rollout,
     /// or a check into its gates.
     pub edges: BTreeMap<(Address, Address), Span>,
@@ -117,12 +120,12 @@ impl Configuration {
     /// Returns the place of an attribute of a `data` block, as [`Self::span_of`] does for everything else.
     pub fn data_span(&self, query: &Address, path: &AttributePath) -> Option<Span> {
         let reference = Reference::Data(query.kind.as_str().into(), query.name.as_str().into());
-        Some(self.span_within(self.places.blocks.get(&reference)?, &path.0))
+        Some(self.span_within(self.places.blocks.get(&(self.places.folder(query)?, reference))?, &path.0))
     }
 
     /// Returns the place of an attribute of a probe in a check, as [`Self::span_of`] does for everything else.
     pub fn probe_span(&self, check: &Address, query: &Address, path: &AttributePath) -> Option<Span> {
-        let probes = self.places.probes.get(check)?;
+        let probes = self.places.probes.get(&(self.places.folder(check)?, check.name.as_str().into()))?;
         Some(self.span_within(probes.get(query)?, &path.0))
     }
 
@@ -169,6 +172,12 @@ impl Configuration {
 }
 
 impl Places {
+    /// Returns the folder that something stands in.
+    fn folder(&self, address: &Address) -> Option<usize> {
+        let path: Vec<String> = address.module.iter().map(|step| step.name.clone()).collect();
+        self.modules.get(&path).copied()
+    }
+
     fn block(&self, address: &Address) -> Option<&BlockPlaces> {
         let (kind, name) = (address.kind.as_str().into(), address.name.as_str().into());
         let alias = if let InstanceKey::Name(key) = &address.key { Some(key.as_str().into()) } else { None };
@@ -176,7 +185,7 @@ impl Places {
             "provider" => Reference::Provider(name, alias),
             _ => Reference::Block(kind, name),
         };
-        self.blocks.get(&reference)
+        self.blocks.get(&(self.folder(address)?, reference))
     }
 }
 

@@ -136,10 +136,8 @@ impl<'a> Evaluator<'a> {
             Reference::EachValue => self.scope.each.map(|(_, value)| value),
             Reference::CountIndex => self.scope.index,
             named => {
-                if !matches!(named, Reference::Variable(_)) {
-                    let instance = instance.and_then(text_of);
-                    self.uses.entry((named.clone(), instance)).or_insert(span);
-                }
+                let instance = instance.and_then(text_of);
+                self.uses.entry((named.clone(), instance)).or_insert(span);
                 self.scope.names.get(named)
             }
         };

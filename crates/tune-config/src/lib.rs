@@ -18,6 +18,7 @@ mod format;
 mod function;
 mod live;
 mod module;
+mod order;
 mod place;
 mod reference;
 mod resolve;

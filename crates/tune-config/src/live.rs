@@ -11,7 +11,8 @@ use tune_core::{Address, InstanceKey};
 use crate::convert::{bool_of, convert, given, text_of};
 use crate::diagnostic::{Diagnostic, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
-use crate::module::{CheckBlock, Module};
+use crate::module::{CheckBlock, Declared, Module};
+use crate::source::{FileError, Files};
 use crate::syntax::ir::{Access, Arena, Expr, ExprId, Reference, Root, Step};
 use crate::types::Type;
 use crate::value::{Data, Entries, Value};
@@ -21,9 +22,34 @@ use crate::value::{Data, Entries, Value};
 pub(crate) struct Evaluations {
     pub arena: Arc<Arena>,
     /// The files that expressions have read, as they were then.
-    pub files: BTreeMap<String, String>,
+    pub files: Kept,
     pub checks: BTreeMap<Address, LiveCheck>,
     pub lasts: BTreeMap<Address, LiveLast>,
+}
+
+/// Files and folders as they were read.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub folders: BTreeMap<String, Vec<String>>,
+}
+
+impl Files for Kept {
+    fn list(&self) -> Result<Vec<String>, FileError> {
+        self.entries("")
+    }
+
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        String::from_utf8(self.bytes(path)?).map_err(|_| FileError::NotText)
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        self.files.get(path).cloned().ok_or(FileError::NotFound)
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<String>, FileError> {
+        self.folders.get(folder).cloned().ok_or(FileError::NotFound)
+    }
 }
 
 /// One check.
@@ -77,11 +103,12 @@ impl LiveCheck {
 }
 
 impl LiveLast {
+    /// `sorted` is everything that the module declares, in the order of evaluation.
     pub(crate) fn new(
-        module: &Module<'_>,
+        (module, declared): (&Module<'_>, &Declared),
         root: Root,
         members: BTreeSet<Address>,
-        sorted: &[Reference],
+        sorted: &[&Reference],
         names: &HashMap<Reference, Value>,
     ) -> Self {
         let (mut used, mut waiting) = (HashSet::new(), vec![root]);
@@ -91,17 +118,17 @@ impl LiveLast {
                     continue;
                 }
                 if let Reference::Local(name) = reference {
-                    waiting.extend(module.locals.get(name).map(|local| local.value));
+                    waiting.extend(declared.locals.get(name).map(|local| local.value));
                 }
             }
         }
         let mut fresh: HashSet<&Reference> = HashSet::new();
         let mut locals = Vec::new();
-        for reference in sorted.iter().filter(|reference| used.contains(*reference)) {
+        for reference in sorted.iter().copied().filter(|reference| used.contains(*reference)) {
             match reference {
                 Reference::Data(..) => _ = fresh.insert(reference),
                 Reference::Local(name) => {
-                    let Some(local) = module.locals.get(name) else { continue };
+                    let Some(local) = declared.locals.get(name) else { continue };
                     if module.arena.references(local.value).any(|(reference, _)| fresh.contains(reference)) {
                         fresh.insert(reference);
                         locals.push((reference.clone(), local.value));

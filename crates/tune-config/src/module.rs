@@ -3,6 +3,7 @@
 
 mod declare;
 mod read;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,18 +28,50 @@ pub struct Module<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// SHA-256 of every file that was read, by name.
     pub(crate) digests: BTreeMap<String, String>,
-    /// Whether a file could not be read to its end, so that nobody knows what else is declared.
-    pub(crate) broken: bool,
-    pub(crate) required_version: Option<String>,
-    pub(crate) variables: BTreeMap<Arc<str>, VariableBlock>,
-    pub(crate) locals: BTreeMap<Arc<str>, Attribute>,
-    pub(crate) outputs: BTreeMap<Arc<str>, OutputBlock>,
-    /// Hosts and resources, by `Reference::Block`; data and providers, by what they are called.
-    pub(crate) blocks: BTreeMap<Reference, InstanceBlock>,
-    pub(crate) checks: BTreeMap<Arc<str>, CheckBlock>,
-    pub(crate) rollouts: BTreeMap<Arc<str>, RolloutBlock>,
+    /// What each folder declares; first the configuration itself.
+    pub(crate) folders: Vec<Declared>,
+    /// Every module that some `module` block calls, first the configuration itself; each after the one that calls it.
+    pub(crate) tree: Vec<TreeNode>,
     /// Files of variable values in the folder, in the order in which later ones win.
     pub(crate) assignments: Vec<Assignments>,
+}
+
+/// What one folder declares.
+#[derive(Default)]
+pub(crate) struct Declared {
+    /// The folder, relative to that of the configuration; empty for that one.
+    pub path: String,
+    /// Whether a file could not be read to its end, so that nobody knows what else is declared.
+    pub broken: bool,
+    pub required_version: Option<String>,
+    pub variables: BTreeMap<Arc<str>, VariableBlock>,
+    pub locals: BTreeMap<Arc<str>, Attribute>,
+    pub outputs: BTreeMap<Arc<str>, OutputBlock>,
+    /// Hosts and resources, by `Reference::Block`; data and providers, by what they are called.
+    pub blocks: BTreeMap<Reference, InstanceBlock>,
+    pub checks: BTreeMap<Arc<str>, CheckBlock>,
+    pub rollouts: BTreeMap<Arc<str>, RolloutBlock>,
+    pub calls: BTreeMap<Arc<str>, CallBlock>,
+}
+
+/// A folder in the place where a `module` block puts it.
+pub(crate) struct TreeNode {
+    /// Which of the folders.
+    pub folder: usize,
+    /// Who calls it, and the name of the `module` block; `None` for the configuration itself.
+    pub parent: Option<(usize, Arc<str>)>,
+    /// What its own `module` blocks lead to.
+    pub children: BTreeMap<Arc<str>, usize>,
+}
+
+/// A `module` block.
+pub(crate) struct CallBlock {
+    /// How it is repeated, what it waits for, and the values of the module's variables.
+    pub block: InstanceBlock,
+    /// The folder as it was written, with its place; `None` after a mistake.
+    pub source: Option<(String, Span)>,
+    /// What each provider of the module is here.
+    pub providers: Vec<(ProviderName, ProviderName)>,
 }
 
 /// A variable as the configuration declares it.
@@ -167,9 +200,24 @@ pub(crate) enum Repetition {
 }
 
 impl Module<'_> {
+    /// Returns what the configuration itself declares.
+    pub(crate) fn root(&self) -> &Declared {
+        &self.folders[0]
+    }
+
+    /// Returns how many modules are around a place of the tree, itself among them.
+    pub(crate) fn depth(&self, node: usize) -> usize {
+        self.tree[node].parent.as_ref().map_or(0, |(parent, _)| 1 + self.depth(*parent))
+    }
+
+    /// Returns what the folder of a module declares.
+    pub(crate) fn declared(&self, node: usize) -> &Declared {
+        &self.folders[self.tree[node].folder]
+    }
+
     /// Returns every variable, sorted by name.
     pub fn variables(&self) -> Vec<Variable> {
-        let variables = self.variables.iter().map(|(name, block)| Variable {
+        let variables = self.root().variables.iter().map(|(name, block)| Variable {
             name: name.to_string(),
             description: block.description.clone(),
             of_type: block.of_type.to_string(),
@@ -183,7 +231,9 @@ impl Module<'_> {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == crate::Severity::Error)
     }
+}
 
+impl Declared {
     /// Returns every expression, with the block it stands in.
     pub(crate) fn roots(&self) -> Vec<(Root, Context<'_>)> {
         let mut roots = Vec::new();
@@ -202,6 +252,10 @@ impl Module<'_> {
             roots.extend(block.body().into_iter().map(|root| (root, Context::Instance(block.repetition))));
             let after = block.lifecycle.postconditions.iter().flat_map(Validation::roots);
             roots.extend(after.map(|root| (root, Context::Postcondition(block.repetition))));
+        }
+        for call in self.calls.values() {
+            roots.extend(call.block.repetition.root().map(|root| (root, Context::Plain)));
+            roots.extend(call.block.body().into_iter().map(|root| (root, Context::Instance(call.block.repetition))));
         }
         for check in self.checks.values() {
             let probes = check.probes.iter().flat_map(|probe| probe.content.roots());
@@ -260,8 +314,8 @@ impl fmt::Debug for Module<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Module")
             .field("files", &self.digests.keys())
-            .field("variables", &self.variables.keys())
-            .field("blocks", &self.blocks.keys())
+            .field("variables", &self.root().variables.keys())
+            .field("blocks", &self.root().blocks.keys())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ mod content;
 mod data;
 mod host;
 mod instance;
+mod module;
 mod output;
 mod provider;
 mod resource;
@@ -21,14 +22,15 @@ use tune_core::rollout::Query;
 use tune_core::{Address, Value as CoreValue};
 
 pub use data::Needs;
+use module::ModuleScope;
 
 use crate::code;
 use crate::configuration::{BlockPlaces, Configuration, ContentPlaces, NestedLabel, Places, VariableValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
-use crate::live::Evaluations;
-use crate::module::{Content, Module};
-use crate::reference;
+use crate::live::{Evaluations, Kept};
+use crate::module::{Content, Declared, Module};
+use crate::order::{self, Node};
 use crate::source::{FileError, Files, Span};
 use crate::syntax::ir::{Reference, Root};
 use crate::value::Value;
@@ -82,9 +84,14 @@ struct Resolution<'a> {
     module: &'a Module<'a>,
     /// Notes which files are read.
     files: Reading<'a>,
-    names: HashMap<Reference, Value>,
-    /// Local values and blocks, each after all it refers to.
-    sorted: Vec<Reference>,
+    /// Every instance of every module, first the configuration itself.
+    scopes: Vec<ModuleScope>,
+    /// By place in the tree of modules, its instances.
+    instances: Vec<Vec<usize>>,
+    /// The instance that is evaluated now.
+    at: usize,
+    /// Everything in the order of evaluation.
+    sorted: Vec<Node>,
     /// What was read; `None` while a configuration is only checked.
     answers: Option<&'a Answers>,
     /// Every question of which all is known.
@@ -92,8 +99,6 @@ struct Resolution<'a> {
     /// Those of them that have no answer.
     unanswered: BTreeSet<Address>,
     live: Evaluations,
-    /// What local values and blocks depend on in turn; those that depend on nothing are left out.
-    dependencies: HashMap<Reference, Arc<Dependencies>>,
     diagnostics: Vec<Diagnostic>,
     budget: Budget,
     configuration: Configuration,
@@ -118,7 +123,7 @@ impl<'a> Resolution<'a> {
         let mut digests = module.digests.clone();
         let given = GivenValues::collect(module, inputs, &mut sources, &mut digests);
         let configuration = Configuration {
-            required_version: module.required_version.clone(),
+            required_version: module.root().required_version.clone(),
             hosts: BTreeMap::new(),
             providers: BTreeMap::new(),
             resources: BTreeMap::new(),
@@ -135,31 +140,42 @@ impl<'a> Resolution<'a> {
         let mut resolution = Self {
             module,
             files: Reading { files: module.files, read: std::cell::RefCell::default() },
-            names: HashMap::new(),
+            scopes: vec![ModuleScope::root(module)],
+            instances: vec![Vec::new(); module.tree.len()],
+            at: 0,
             sorted: Vec::new(),
             answers,
             queries: BTreeMap::new(),
             unanswered: BTreeSet::new(),
             live: Evaluations::default(),
-            dependencies: HashMap::new(),
             diagnostics: module.diagnostics.clone(),
             budget: Budget::default(),
             configuration,
         };
         resolution.variables(&given, missing);
         resolution.diagnostics.extend(given.into_diagnostics());
-        let order = reference::order(module);
+        let order = order::order(module);
+        resolution.instances[0].push(0);
         resolution.diagnostics.extend(order.cycles);
-        resolution.names.extend(order.cyclic.into_iter().map(|reference| (reference, Value::POISON)));
+        let cyclic: HashSet<Node> = order.cyclic.into_iter().collect();
         resolution.sorted = order.sorted;
-        for at in 0..resolution.sorted.len() {
-            let reference = resolution.sorted[at].clone();
-            resolution.node(&reference);
+        for number in 0..resolution.sorted.len() {
+            let node = resolution.sorted[number].clone();
+            let is_cyclic = cyclic.contains(&node);
+            for scope in resolution.instances[node.0].clone() {
+                resolution.at = scope;
+                resolution.node(&node.1, is_cyclic);
+            }
+            resolution.refresh(&node);
         }
-        resolution.validations();
+        for scope in 0..resolution.scopes.len() {
+            resolution.at = scope;
+            resolution.validations();
+            resolution.checks();
+            resolution.rollouts();
+        }
+        resolution.at = 0;
         resolution.outputs();
-        resolution.checks();
-        resolution.rollouts();
         resolution.finish()
     }
 
@@ -167,8 +183,8 @@ impl<'a> Resolution<'a> {
         let needs = self.needs();
         let mut configuration = self.configuration;
         let read = self.files.read.into_inner();
-        let digests = read.iter().map(|(name, text)| (name.clone(), crate::module::hexadecimal_digest(text)));
-        configuration.files.extend(digests);
+        let digest = |bytes: &Vec<u8>| crate::function::hexadecimal(&Sha256::digest(bytes));
+        configuration.files.extend(read.files.iter().map(|(name, bytes)| (name.clone(), digest(bytes))));
         configuration.live = Arc::new(Evaluations { arena: self.module.arena.clone(), files: read, ..self.live });
         let sources = configuration.sources.clone();
         // An expression that is evaluated for every instance of a block is still one mistake.
@@ -186,7 +202,7 @@ impl<'a> Resolution<'a> {
     }
 
     fn variables(&mut self, given: &GivenValues, missing: Missing) {
-        for (name, variable) in &self.module.variables {
+        for (name, variable) in &self.module.root().variables {
             let value = match given.value(self.module, name, variable, &mut self.diagnostics) {
                 Some(value) => value,
                 None if missing == Missing::Unknown => {
@@ -206,40 +222,67 @@ impl<'a> Resolution<'a> {
                 let known = VariableValue { value: value.to_core(), sensitive: value.has_secret() };
                 self.configuration.variables.insert(name.to_string(), known);
             }
-            self.names.insert(Reference::Variable(name.clone()), value);
+            self.scopes[0].names.insert(Reference::Variable(name.clone()), value);
         }
     }
 
-    fn node(&mut self, reference: &Reference) {
-        if self.names.contains_key(reference) {
-            // A part of a circle: it has no value, but what else is wrong in it is still looked for.
-            if let Some(block) = self.module.blocks.get(reference) {
-                self.block(reference, block);
-                self.names.insert(reference.clone(), Value::POISON);
-            }
-            return;
+    /// Evaluates one thing in the instance of a module that is evaluated now. A part of a circle has no value, but what
+    /// else is wrong in it is still looked for.
+    fn node(&mut self, reference: &Reference, is_cyclic: bool) {
+        if is_cyclic {
+            self.names_mut().insert(reference.clone(), Value::POISON);
         }
-        let value = if let Reference::Local(name) = reference {
-            let Some(local) = self.module.locals.get(name) else { return };
-            let (value, dependencies) = self.evaluate(local.value, Surroundings::default());
-            self.depend(reference, dependencies);
-            value
-        } else {
-            let Some(block) = self.module.blocks.get(reference) else { return };
-            self.block(reference, block)
+        let value = match reference {
+            Reference::Local(name) if !is_cyclic => {
+                let Some(local) = self.declared().locals.get(name) else { return };
+                let (value, dependencies) = self.evaluate(local.value, Surroundings::default());
+                self.depend(reference, dependencies);
+                value
+            }
+            Reference::Variable(name) if !is_cyclic => self.argument(name),
+            Reference::Output(name) => return self.module_output(name, is_cyclic),
+            Reference::Module(name) => return self.call(name, is_cyclic),
+            _ => {
+                let Some(block) = self.declared().blocks.get(reference) else { return };
+                self.block(reference, block)
+            }
         };
-        self.names.insert(reference.clone(), value);
+        let value = if is_cyclic { Value::POISON } else { value };
+        self.names_mut().insert(reference.clone(), value);
+    }
+
+    /// Returns what the folder declares that is evaluated now.
+    fn declared(&self) -> &'a Declared {
+        self.module.declared(self.scope().node)
+    }
+
+    fn scope(&self) -> &ModuleScope {
+        &self.scopes[self.at]
+    }
+
+    fn names(&self) -> &HashMap<Reference, Value> {
+        &self.scope().names
+    }
+
+    fn names_mut(&mut self) -> &mut HashMap<Reference, Value> {
+        &mut self.scopes[self.at].names
+    }
+
+    /// Returns the address of something in the instance of a module that is evaluated now.
+    fn address(&self, kind: &str, name: &str) -> Address {
+        Address::new(kind, name).within(&self.scope().path)
     }
 
     fn depend(&mut self, reference: &Reference, dependencies: Dependencies) {
-        if !dependencies.resources.is_empty() || !dependencies.data.is_empty() {
-            self.dependencies.insert(reference.clone(), Arc::new(dependencies));
+        if !dependencies.is_empty() {
+            self.scopes[self.at].dependencies.insert(reference.clone(), Arc::new(dependencies));
         }
     }
 
     /// Evaluates an expression and says which resources its value was made from.
     fn evaluate(&mut self, root: Root, surroundings: Surroundings<'_>) -> (Value, Dependencies) {
-        let scope = Scope { names: &self.names, each: surroundings.each, index: surroundings.index };
+        let names = &self.scopes[self.at].names;
+        let scope = Scope { names, each: surroundings.each, index: surroundings.index };
         let mut evaluator =
             Evaluator::new(&self.module.arena, &self.files, scope, &mut self.budget, &mut self.diagnostics);
         evaluator.bound = surroundings.bound.to_vec();
@@ -260,25 +303,30 @@ impl<'a> Resolution<'a> {
         span: Span,
         dependencies: &mut Dependencies,
     ) {
-        if let Some(indirect) = self.dependencies.get(reference) {
+        if let Reference::Module(name) = reference {
+            self.scope().add_outputs(name, picked, span, dependencies);
+        }
+        if let Some(indirect) = self.scope().dependencies.get(reference) {
             for address in indirect.resources.keys() {
                 dependencies.resources.entry(address.clone()).or_insert(span);
             }
             // Of a `data` block only what was picked counts, and what it was made from.
             let own = |address: &Address| match reference {
-                Reference::Data(kind, name) => address.kind == **kind && address.name == **name,
+                Reference::Data(kind, name) => self.address(kind, name).selects(address),
                 _ => false,
             };
             dependencies.data.extend(indirect.data.iter().filter(|address| !own(address)).cloned());
         }
         match reference {
             Reference::Block(kind, name) => {
-                for address in Self::instances(&self.configuration.resources, (kind, name), picked) {
+                let block = self.address(kind, name);
+                for address in Self::instances_of(&self.configuration.resources, &block, picked) {
                     dependencies.resources.entry(address).or_insert(span);
                 }
             }
             Reference::Data(kind, name) => {
-                dependencies.data.extend(Self::instances(&self.queries, (kind, name), picked));
+                let block = self.address(kind, name);
+                dependencies.data.extend(Self::instances_of(&self.queries, &block, picked));
             }
             _ => {}
         }
@@ -286,6 +334,10 @@ impl<'a> Resolution<'a> {
 }
 
 impl Dependencies {
+    fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.data.is_empty()
+    }
+
     fn merge(&mut self, other: Self) {
         for (address, span) in other.resources {
             self.resources.entry(address).or_insert(span);
@@ -297,7 +349,7 @@ impl Dependencies {
 /// A folder that remembers what was read from it.
 struct Reading<'a> {
     files: &'a dyn Files,
-    read: std::cell::RefCell<BTreeMap<String, String>>,
+    read: std::cell::RefCell<Kept>,
 }
 
 impl Files for Reading<'_> {
@@ -307,49 +359,64 @@ impl Files for Reading<'_> {
 
     fn read(&self, path: &str) -> Result<String, FileError> {
         let text = self.files.read(path)?;
-        self.read.borrow_mut().insert(path.to_owned(), text.clone());
+        self.read.borrow_mut().files.insert(path.to_owned(), text.clone().into_bytes());
         Ok(text)
     }
 
     fn bytes(&self, path: &str) -> Result<Vec<u8>, FileError> {
         let bytes = self.files.bytes(path)?;
-        let digest = crate::function::hexadecimal(&Sha256::digest(&bytes));
-        self.read.borrow_mut().insert(path.to_owned(), digest);
+        self.read.borrow_mut().files.insert(path.to_owned(), bytes.clone());
         Ok(bytes)
     }
 
     fn entries(&self, folder: &str) -> Result<Vec<String>, FileError> {
-        self.files.entries(folder)
+        let entries = self.files.entries(folder)?;
+        self.read.borrow_mut().folders.insert(folder.to_owned(), entries.clone());
+        Ok(entries)
     }
 }
 
 fn places(module: &Module<'_>) -> Places {
-    let mut blocks: BTreeMap<Reference, BlockPlaces> = BTreeMap::new();
-    for (reference, block) in &module.blocks {
-        let mut content = content_places(&block.content);
-        let lifecycle = block.lifecycle.prevent_revert.or(block.lifecycle.accept);
-        let extra = [("depends_on", block.depends_on), ("lifecycle", lifecycle)];
-        let extra = extra.into_iter().filter_map(|(name, it)| it.map(|it| (Arc::from(name), (it.name, it.value))));
-        content.attributes.extend(extra);
-        blocks.insert(reference.clone(), BlockPlaces { header: block.header, content });
+    let mut places = Places { arena: module.arena.clone(), ..Places::default() };
+    for (at, node) in module.tree.iter().enumerate() {
+        let mut path = Vec::new();
+        let mut above = node.parent.as_ref();
+        while let Some((parent, name)) = above {
+            path.push(name.to_string());
+            above = module.tree[*parent].parent.as_ref();
+        }
+        path.reverse();
+        places.modules.insert(path, module.tree[at].folder);
     }
-    for (name, rollout) in &module.rollouts {
-        let attributes = rollout.attributes.iter().map(|(name, it)| (name.clone(), (it.name, it.value))).collect();
-        let content = ContentPlaces { attributes, ..ContentPlaces::default() };
-        blocks
-            .insert(Reference::Block("rollout".into(), name.clone()), BlockPlaces { header: rollout.header, content });
+    for (folder, declared) in module.folders.iter().enumerate() {
+        let mut add = |reference: Reference, header: Span, content: ContentPlaces| {
+            places.blocks.insert((folder, reference), BlockPlaces { header, content });
+        };
+        for (reference, block) in &declared.blocks {
+            let mut content = content_places(&block.content);
+            let lifecycle = block.lifecycle.prevent_revert.or(block.lifecycle.accept);
+            let extra = [("depends_on", block.depends_on), ("lifecycle", lifecycle)];
+            let extra = extra.into_iter().filter_map(|(name, it)| it.map(|it| (Arc::from(name), (it.name, it.value))));
+            content.attributes.extend(extra);
+            add(reference.clone(), block.header, content);
+        }
+        for (name, rollout) in &declared.rollouts {
+            let attributes = rollout.attributes.iter().map(|(name, it)| (name.clone(), (it.name, it.value))).collect();
+            let content = ContentPlaces { attributes, ..ContentPlaces::default() };
+            add(Reference::Block("rollout".into(), name.clone()), rollout.header, content);
+        }
+        for (name, check) in &declared.checks {
+            add(Reference::Block("check".into(), name.clone()), check.header, ContentPlaces::default());
+        }
+        for (name, check) in &declared.checks {
+            let probes = check.probes.iter().map(|probe| {
+                let places = BlockPlaces { header: probe.header, content: content_places(&probe.content) };
+                (Address::new(&probe.kind, &probe.name), places)
+            });
+            places.probes.insert((folder, name.clone()), probes.collect());
+        }
     }
-    let mut probes = BTreeMap::new();
-    for (name, check) in &module.checks {
-        let content = ContentPlaces::default();
-        blocks.insert(Reference::Block("check".into(), name.clone()), BlockPlaces { header: check.header, content });
-        let places = check.probes.iter().map(|probe| {
-            let places = BlockPlaces { header: probe.header, content: content_places(&probe.content) };
-            (Address::new(&probe.kind, &probe.name), places)
-        });
-        probes.insert(Address::new("check", name), places.collect());
-    }
-    Places { arena: module.arena.clone(), blocks, probes, edges: BTreeMap::new() }
+    places
 }
 
 fn content_places(content: &Content) -> ContentPlaces {

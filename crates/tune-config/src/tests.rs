@@ -6,6 +6,7 @@ mod conditions;
 mod data;
 mod expression;
 mod instances;
+mod modules;
 pub(crate) mod property;
 mod rolling;
 mod secret;
@@ -200,7 +201,12 @@ type Answers = BTreeMap<Address, Result<Value, Unreadable>>;
 /// Resolves one file level by level, answering from `known`. Gives the questions of each level as well; a question that
 /// has no answer in `known` is a mistake of the test.
 fn resolve_with(hcl: &str, known: &Answers) -> (Vec<Vec<String>>, Result<Configuration, Diagnostics>) {
-    let (files, words) = (folder(&[("main.tune.hcl", hcl)]), Words::new());
+    resolve_all(&[("main.tune.hcl", hcl)], known)
+}
+
+/// Does what [`resolve_with`] does for several files.
+fn resolve_all(files: &[(&str, &str)], known: &Answers) -> (Vec<Vec<String>>, Result<Configuration, Diagnostics>) {
+    let (files, words) = (folder(files), Words::new());
     let vocabulary = words.vocabulary();
     let module = load(&files, &vocabulary, "0.1.0");
     let (mut answers, mut levels) = (Answers::new(), Vec::new());

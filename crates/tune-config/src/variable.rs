@@ -89,7 +89,7 @@ impl GivenValues {
             values.add_text(module, sources, name, &format!("the value of `{name}`"), text);
         }
         for (name, text) in &inputs.environment {
-            if module.variables.contains_key(name.as_str()) {
+            if module.root().variables.contains_key(name.as_str()) {
                 values.add_text(module, sources, name, &format!("TUNE_VAR_{name}"), text);
             }
         }
@@ -98,12 +98,12 @@ impl GivenValues {
         }
         for argument in &inputs.arguments {
             match argument {
-                Argument::Variable { name, text } if module.variables.contains_key(name.as_str()) => {
+                Argument::Variable { name, text } if module.root().variables.contains_key(name.as_str()) => {
                     values.add_text(module, sources, name, &format!("-var {name}"), text);
                 }
-                Argument::Variable { .. } if module.broken => {}
+                Argument::Variable { .. } if module.root().broken => {}
                 Argument::Variable { name, .. } => values.output.diagnostics.push(Diagnostic {
-                    help: did_you_mean(name, module.variables.keys().map(AsRef::as_ref)),
+                    help: did_you_mean(name, module.root().variables.keys().map(AsRef::as_ref)),
                     ..Diagnostic::without_place(
                         code::UNKNOWN_VARIABLE,
                         format!("`-var` gives a value for `{}`, which is not declared", shown(name)),
@@ -115,7 +115,7 @@ impl GivenValues {
                     let assignments = assignments_of(file, sources, &mut values.output);
                     values.broken |= assignments.broken;
                     for (name, attribute) in assignments.values {
-                        if module.variables.get(&name).is_some_and(|variable| variable.sensitive) {
+                        if module.root().variables.get(&name).is_some_and(|variable| variable.sensitive) {
                             values.output.secrets.push(values.output.arena.span(attribute.value.expr));
                         }
                         values.add(module, &name, attribute.name, Given::InInputs(attribute.value));
@@ -173,18 +173,18 @@ impl GivenValues {
     }
 
     fn add(&mut self, module: &Module<'_>, name: &str, span: Span, given: Given) {
-        if !module.variables.contains_key(name) && !module.broken {
+        if !module.root().variables.contains_key(name) && !module.root().broken {
             let message = format!("a value for the variable `{}`, which is not declared", shown(name));
             self.output.diagnostics.push(
                 Diagnostic::warning(code::UNKNOWN_VARIABLE, span, message, "no `variable` block has this name")
-                    .maybe_help(did_you_mean(name, module.variables.keys().map(AsRef::as_ref))),
+                    .maybe_help(did_you_mean(name, module.root().variables.keys().map(AsRef::as_ref))),
             );
         }
         self.winning.insert(name.to_owned(), given);
     }
 
     fn add_text(&mut self, module: &Module<'_>, sources: &mut Sources, name: &str, source: &str, text: &str) {
-        let Some(variable) = module.variables.get(name) else { return };
+        let Some(variable) = module.root().variables.get(name) else { return };
         let file = sources.add(source.to_owned(), text.to_owned());
         let span = Span::new(file, 0..text.len());
         let given = if variable.of_type.takes_text() {

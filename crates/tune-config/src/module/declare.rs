@@ -1,32 +1,34 @@
 //! What the blocks of a file declare. Everything that can be said about a block without evaluating it is said here.
 
+mod call;
 mod content;
 mod instance;
 mod rest;
 mod rolling;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::{CheckBlock, InstanceBlock, OutputBlock, RolloutBlock, VariableBlock};
+use super::{Declared, OutputBlock, VariableBlock};
 use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
 use crate::evaluate::constant;
 use crate::source::Span;
-use crate::syntax::body::{Attribute, Block, Body};
-use crate::syntax::ir::{Arena, Reference};
+use crate::syntax::body::{Block, Body};
+use crate::syntax::ir::Arena;
 use crate::types::Type;
 use crate::version;
 use crate::vocabulary::Vocabulary;
+pub(super) use call::meta;
 use rest::{Rest, constant_bool, constant_text, names_are_right, twice, unknown_block, validation};
 
 /// Every block type, with the number of names that follow it.
-const BLOCKS: [(&str, usize); 10] = [
+const BLOCKS: [(&str, usize); 11] = [
     ("tune", 0),
     ("variable", 1),
     ("locals", 0),
     ("output", 1),
     ("host", 1),
+    ("module", 1),
     ("provider", 1),
     ("resource", 2),
     ("data", 2),
@@ -34,34 +36,26 @@ const BLOCKS: [(&str, usize); 10] = [
     ("rollout", 1),
 ];
 
+/// Blocks of Terraform, and what to do here instead.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("terraform", "write `tune { … }` for `required_version`; providers and the state need no settings there"),
+    ("moved", "remove it: what is recorded is found by what it is, whatever it is called"),
+    ("removed", "remove it: `tune state rm` forgets without putting anything back"),
+    ("import", "remove it: what exists is taken over by the first apply"),
+    ("ephemeral", "write a `variable` with `sensitive = true`"),
+];
+
 pub(super) struct Declarations<'a> {
     pub vocabulary: Vocabulary<'a>,
     version: String,
-    pub required_version: Option<String>,
-    pub variables: BTreeMap<Arc<str>, VariableBlock>,
-    pub locals: BTreeMap<Arc<str>, Attribute>,
-    pub outputs: BTreeMap<Arc<str>, OutputBlock>,
-    pub blocks: BTreeMap<Reference, InstanceBlock>,
-    pub checks: BTreeMap<Arc<str>, CheckBlock>,
-    pub rollouts: BTreeMap<Arc<str>, RolloutBlock>,
+    pub declared: Declared,
     /// Where each thing was declared first, by how it is referred to.
     first: BTreeMap<String, Span>,
 }
 
 impl<'a> Declarations<'a> {
     pub(super) fn new(vocabulary: Vocabulary<'a>, version: &str) -> Self {
-        Self {
-            vocabulary,
-            version: version.to_owned(),
-            required_version: None,
-            variables: BTreeMap::new(),
-            locals: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            checks: BTreeMap::new(),
-            rollouts: BTreeMap::new(),
-            first: BTreeMap::new(),
-        }
+        Self { vocabulary, version: version.to_owned(), declared: Declared::default(), first: BTreeMap::new() }
     }
 
     pub(super) fn add_file(&mut self, body: Body, arena: &Arena, diagnostics: &mut Vec<Diagnostic>) {
@@ -80,7 +74,7 @@ impl<'a> Declarations<'a> {
 
     /// Says what only shows when everything was read.
     pub(super) fn complete(&mut self, arena: &Arena, diagnostics: &mut Vec<Diagnostic>) {
-        for variable in self.variables.values() {
+        for variable in self.declared.variables.values() {
             if let Some(default) = variable.default {
                 let _ = constant(arena, default.value, diagnostics);
             }
@@ -91,7 +85,9 @@ impl<'a> Declarations<'a> {
         let Some((_, names)) = BLOCKS.into_iter().find(|(kind, _)| *kind == block.kind) else {
             let message = format!("unknown block type `{}`", shown(&block.kind));
             let known = BLOCKS.map(|(kind, _)| kind);
-            let help = did_you_mean(&block.kind, known)
+            let elsewhere = ELSEWHERE.iter().find(|(kind, _)| *kind == block.kind).map(|(_, help)| (*help).to_owned());
+            let help = elsewhere
+                .or_else(|| did_you_mean(&block.kind, known))
                 .unwrap_or_else(|| format!("write one of {}", known.map(|kind| format!("`{kind}`")).join(", ")));
             diagnostics.push(Diagnostic::error(code::BLOCK, block.header, message, "not a block type").help(help));
             return;
@@ -105,6 +101,7 @@ impl<'a> Declarations<'a> {
             "locals" => self.locals(block, diagnostics),
             "output" => self.output(block, arena, diagnostics),
             "host" => self.host(block, diagnostics),
+            "module" => self.module(block, arena, diagnostics),
             "provider" => self.provider(block, arena, diagnostics),
             "resource" => self.resource(block, diagnostics),
             "data" => self.data(block, diagnostics),
@@ -123,7 +120,7 @@ impl<'a> Declarations<'a> {
             if let Some(wanted) = wanted {
                 let span = arena.span(attribute.value.expr);
                 diagnostics.extend(version::check(&wanted, &self.version, span));
-                self.required_version = Some(wanted);
+                self.declared.required_version = Some(wanted);
             }
         }
         rest.finish(&["required_version"], diagnostics);
@@ -161,7 +158,7 @@ impl<'a> Declarations<'a> {
             validations,
         };
         if known {
-            self.variables.insert(name.into(), variable);
+            self.declared.variables.insert(name.into(), variable);
         }
     }
 
@@ -176,7 +173,7 @@ impl<'a> Declarations<'a> {
                 attribute.name,
                 diagnostics,
             ) {
-                self.locals.insert(name, attribute);
+                self.declared.locals.insert(name, attribute);
             }
         }
     }
@@ -203,7 +200,7 @@ impl<'a> Declarations<'a> {
         if let Some(value) = value.filter(|_| known) {
             let sensitive = sensitive.unwrap_or(false);
             let output = OutputBlock { value: value.value, description, sensitive, preconditions };
-            self.outputs.insert(name.into(), output);
+            self.declared.outputs.insert(name.into(), output);
         }
     }
 

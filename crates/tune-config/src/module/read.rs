@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Module;
 use super::declare::Declarations;
+use super::{Declared, Module, TreeNode};
 use crate::code;
 use crate::diagnostic::{Diagnostic, shown};
 use crate::reference;
@@ -29,9 +29,9 @@ pub(crate) struct Assignments {
 ///
 /// `version` is the version of `tune` that `required_version` is compared with.
 pub fn load<'a>(files: &'a dyn Files, vocabulary: &Vocabulary<'a>, version: &str) -> Module<'a> {
-    let mut sources = Sources::default();
+    let sources = Sources::default();
     let mut output = Output::default();
-    let mut digests = BTreeMap::new();
+    let digests = BTreeMap::new();
     let names = files.list().unwrap_or_else(|error| {
         let message = format!("the folder of the configuration cannot be read: {error}");
         output.diagnostics.push(Diagnostic::without_place(code::FILE, message));
@@ -44,57 +44,98 @@ pub fn load<'a>(files: &'a dyn Files, vocabulary: &Vocabulary<'a>, version: &str
                 .help("write a file whose name ends in `.tune.hcl`, or name another folder with `-chdir`"),
         );
     }
-    let mut declarations = Declarations::new(vocabulary.clone(), version);
-    let mut broken = false;
-    for name in configuration {
-        let file = read(files, name, &mut sources, &mut digests, &mut output);
-        match file.and_then(|file| lower(file, &sources, &mut output)) {
-            Some(body) => declarations.add_file(body, &output.arena, &mut output.diagnostics),
-            None => broken = true,
-        }
-    }
-    let assignments: Vec<Assignments> = values
-        .into_iter()
-        .filter_map(|name| {
-            let file = read(files, name, &mut sources, &mut digests, &mut output)?;
-            Some(assignments_of(file, &mut sources, &mut output))
-        })
-        .collect();
-    declarations.complete(&output.arena, &mut output.diagnostics);
+    let mut reading =
+        Reading { files, vocabulary, version, sources, output, digests, folders: Vec::new(), tree: Vec::new() };
+    reading.folder(String::new(), configuration);
+    let assignments: Vec<Assignments> = values.into_iter().filter_map(|name| reading.assignments(name)).collect();
+    reading.tree();
+    let Reading { mut sources, mut output, digests, folders, tree, .. } = reading;
 
-    let is_secret = |name: &str| declarations.variables.get(name).is_some_and(|variable| variable.sensitive);
     for (name, attribute) in assignments.iter().flat_map(|assignments| &assignments.values) {
-        if is_secret(name) {
+        if folders[0].variables.get(name).is_some_and(|variable| variable.sensitive) {
             output.secrets.push(output.arena.span(attribute.value.expr));
         }
     }
-    for variable in declarations.variables.values().filter(|variable| variable.sensitive) {
-        output.secrets.extend(variable.default.map(|default| output.arena.span(default.value.expr)));
+    for variable in folders.iter().flat_map(|folder| folder.variables.values()) {
+        if variable.sensitive {
+            output.secrets.extend(variable.default.map(|default| output.arena.span(default.value.expr)));
+        }
     }
     output.secrets.drain(..).for_each(|span| sources.mask(span));
 
-    let Declarations { vocabulary, required_version, variables, locals, outputs, blocks, checks, rollouts, .. } =
-        declarations;
     let mut module = Module {
         files,
-        vocabulary,
+        vocabulary: vocabulary.clone(),
         sources,
         arena: Arc::new(output.arena),
         diagnostics: output.diagnostics,
         digests,
-        broken,
-        required_version,
-        variables,
-        locals,
-        outputs,
-        blocks,
-        checks,
-        rollouts,
+        folders,
+        tree,
         assignments,
     };
     let unknown = reference::unknown_names(&module);
     module.diagnostics.extend(unknown);
     module
+}
+
+/// All that is known while folders are read.
+pub(super) struct Reading<'r, 'a> {
+    files: &'a dyn Files,
+    vocabulary: &'r Vocabulary<'a>,
+    version: &'r str,
+    sources: Sources,
+    pub(super) output: Output,
+    digests: BTreeMap<String, String>,
+    pub(super) folders: Vec<Declared>,
+    pub(super) tree: Vec<TreeNode>,
+}
+
+impl Reading<'_, '_> {
+    /// Reads one folder and returns which one it is.
+    fn folder(&mut self, path: String, names: Vec<String>) -> usize {
+        let mut declarations = Declarations::new(self.vocabulary.clone(), self.version);
+        for name in names {
+            let name = if path.is_empty() { name } else { format!("{path}/{name}") };
+            let file = read(self.files, name, &mut self.sources, &mut self.digests, &mut self.output);
+            match file.and_then(|file| lower(file, &self.sources, &mut self.output)) {
+                Some(body) => declarations.add_file(body, &self.output.arena, &mut self.output.diagnostics),
+                None => declarations.declared.broken = true,
+            }
+        }
+        declarations.complete(&self.output.arena, &mut self.output.diagnostics);
+        self.folders.push(Declared { path, ..declarations.declared });
+        self.folders.len() - 1
+    }
+
+    fn assignments(&mut self, name: String) -> Option<Assignments> {
+        let file = read(self.files, name, &mut self.sources, &mut self.digests, &mut self.output)?;
+        Some(assignments_of(file, &mut self.sources, &mut self.output))
+    }
+
+    /// Returns the folder of a module, which is read when it is called for the first time.
+    pub(super) fn module(&mut self, path: &str, source: Span) -> Option<usize> {
+        if let Some(known) = self.folders.iter().position(|folder| folder.path == path) {
+            return Some(known);
+        }
+        let nothing = |reason: String| {
+            let message = format!("there is no module in `{}`", shown(path));
+            Diagnostic::error(code::MODULE, source, message, reason)
+        };
+        let names = match self.files.entries(path) {
+            Ok(names) => sort(names).0,
+            Err(error) => {
+                self.output.diagnostics.push(nothing(error.to_string()));
+                return None;
+            }
+        };
+        if names.is_empty() {
+            let mistake = nothing("no file in this folder ends in `.tune.hcl`".to_owned());
+            self.output.diagnostics.push(mistake);
+            return None;
+        }
+        Some(self.folder(path.to_owned(), names))
+    }
 }
 
 /// Lowers a file of variable values, which holds nothing but attributes with plain values.

@@ -26,11 +26,12 @@ impl Resolution<'_> {
         };
         let is_data = matches!(reference, Reference::Data(..));
         let is_host = kind.as_ref() == "host" && !is_data;
-        let (instances, dependencies) = self.expand(block);
+        let (instances, mut dependencies) = self.expand(block);
+        dependencies.merge(self.scope().inherited.clone());
         let mut all = dependencies.clone();
         let mut evaluate = |this: &mut Self, instance: &Instance, certain: bool| {
-            let address = Address { key: instance.key.clone(), ..Address::new(kind, name) };
-            let address = Some(address).filter(|_| certain);
+            let address = Address { key: instance.key.clone(), ..this.address(kind, name) };
+            let address = Some(address).filter(|_| certain && this.scope().is_certain);
             if is_host {
                 this.host(name, address, block, instance, &mut all)
             } else if is_data {

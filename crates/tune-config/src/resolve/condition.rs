@@ -67,7 +67,7 @@ impl Resolution<'_> {
         dependencies: &mut Dependencies,
     ) -> Option<bool> {
         if let Some(itself) = itself {
-            self.names.insert(Reference::Itself, itself.clone());
+            self.names_mut().insert(Reference::Itself, itself.clone());
         }
         let mut all = Some(true);
         for condition in conditions {
@@ -84,7 +84,7 @@ impl Resolution<'_> {
                 Outcome::Mistake => all = Some(false),
             }
         }
-        self.names.remove(&Reference::Itself);
+        self.names_mut().remove(&Reference::Itself);
         all
     }
 }

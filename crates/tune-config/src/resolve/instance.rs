@@ -62,12 +62,11 @@ impl Resolution<'_> {
     }
 
     /// Returns the instances among `existing` that a use of a block means: one, if one was picked, else all.
-    pub(super) fn instances<T>(
+    pub(super) fn instances_of<T>(
         existing: &BTreeMap<Address, T>,
-        (kind, name): (&str, &str),
+        block: &Address,
         picked: Option<&str>,
     ) -> Vec<Address> {
-        let block = Address::new(kind, name);
         let one = picked.and_then(|picked| {
             let by_name = block.clone().with_name(picked);
             let by_index = picked.parse().ok().map(|index| block.clone().with_index(index));

@@ -10,9 +10,8 @@ use crate::syntax::ir::Reference;
 
 impl Resolution<'_> {
     pub(super) fn validations(&mut self) {
-        let module = self.module;
-        for (name, variable) in &module.variables {
-            let value = self.names.get(&Reference::Variable(name.clone()));
+        for (name, variable) in &self.declared().variables {
+            let value = self.names().get(&Reference::Variable(name.clone()));
             if value.is_some_and(|value| !value.has_poison() && !value.has_unknown()) {
                 for validation in &variable.validations {
                     self.validation(name, validation);
@@ -31,8 +30,7 @@ impl Resolution<'_> {
     }
 
     pub(super) fn outputs(&mut self) {
-        let module = self.module;
-        for (name, output) in &module.outputs {
+        for (name, output) in &self.declared().outputs {
             self.output(name, output);
         }
     }

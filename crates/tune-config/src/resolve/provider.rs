@@ -11,6 +11,7 @@ use super::{Dependencies, Resolution};
 use crate::code;
 use crate::diagnostic::{Diagnostic, shown};
 use crate::module::InstanceBlock;
+use crate::order;
 use crate::source::Span;
 use crate::syntax::body::ProviderName;
 use crate::syntax::ir::Reference;
@@ -24,8 +25,8 @@ impl Resolution<'_> {
         let expected = Expected { attributes, what: &what, header: block.header };
         let entries = self.content(&block.content, expected, &Instance::single(), &mut Dependencies::default());
         let incomplete = entries.values().any(|value| value.has_poison() || value.has_unknown());
-        if !incomplete && attributes.is_some() {
-            let address = address(name, alias);
+        if !incomplete && attributes.is_some() && self.scope().is_certain {
+            let address = address(name, alias).within(&self.scope().path);
             let provider = Provider { address: address.clone(), attributes: to_core(&entries, attributes) };
             self.configuration.providers.insert(address, provider);
         }
@@ -43,10 +44,14 @@ impl Resolution<'_> {
         header: Span,
     ) -> Option<Address> {
         let alias = named.and_then(|named| named.alias.clone());
-        let address = address(default, alias.as_deref());
-        if self.module.blocks.contains_key(&Reference::Provider(default.into(), alias.clone())) {
-            return Some(address);
+        if let Some((node, Reference::Provider(name, alias))) =
+            order::provider(self.module, self.scope().node, default, alias.as_ref())
+        {
+            // It is declared here, or in a module around this one.
+            let depth = self.module.depth(node);
+            return Some(address(&name, alias.as_deref()).within(&self.scope().path[..depth]));
         }
+        let address = address(default, alias.as_deref());
         let needs_nothing = self
             .module
             .vocabulary
@@ -57,7 +62,7 @@ impl Resolution<'_> {
             self.configuration.providers.entry(address.clone()).or_insert(provider);
             return Some(address);
         }
-        if self.module.broken {
+        if self.module.folders.iter().any(|folder| folder.broken) {
             return None;
         }
         let span = named.map_or(header, |named| named.span);

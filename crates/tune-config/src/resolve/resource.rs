@@ -98,13 +98,14 @@ impl Resolution<'_> {
                     continue;
                 }
             };
-            if !self.names.contains_key(reference) && !matches!(reference, Reference::EachKey | Reference::EachValue) {
+            if !self.names().contains_key(reference) && !matches!(reference, Reference::EachKey | Reference::EachValue)
+            {
                 // That there is no such thing was said when the names were checked.
                 continue;
             }
             let is_resource = match reference {
                 Reference::Block(kind, _) => kind.as_ref() != "host",
-                reference => matches!(reference, Reference::Data(..)),
+                reference => matches!(reference, Reference::Data(..) | Reference::Module(_)),
             };
             let picked = match steps {
                 _ if !is_resource => None,
@@ -123,13 +124,17 @@ impl Resolution<'_> {
             let span = module.arena.span(*item);
             self.check_picked(reference, picked.as_ref(), span);
             let picked = picked.as_ref().and_then(text_of);
+            if let Reference::Module(name) = reference {
+                self.add_module(name, picked.as_deref(), span, dependencies);
+                continue;
+            }
             self.add_dependencies(reference, picked.as_deref(), span, dependencies);
         }
     }
 
     /// Reports an instance that does not exist; a block whose value is not known may have it.
     fn check_picked(&mut self, reference: &Reference, picked: Option<&Value>, span: Span) {
-        let (Some(picked), Some(block)) = (picked, self.names.get(reference)) else { return };
+        let (Some(picked), Some(block)) = (picked, self.names().get(reference)) else { return };
         let exists = match &block.data {
             Data::Map(map) => text_of(picked).is_some_and(|key| map.entries.contains_key(&key)),
             Data::List(list) => {

@@ -27,15 +27,14 @@ const ACCEPTED: [(Consent, &str); 2] = [(Consent::Outage, "outage"), (Consent::F
 
 impl Resolution<'_> {
     pub(super) fn checks(&mut self) {
-        let module = self.module;
-        for (name, block) in &module.checks {
+        for (name, block) in &self.declared().checks {
             self.check(name, block);
         }
     }
 
     fn check(&mut self, name: &str, block: &CheckBlock) {
         let module = self.module;
-        let mut check = Check { address: Address::new("check", name), probes: Vec::new() };
+        let mut check = Check { address: self.address("check", name), probes: Vec::new() };
         let mut complete = true;
         for probe in &block.probes {
             let source = module.vocabulary.source(&probe.kind);
@@ -55,17 +54,17 @@ impl Resolution<'_> {
             }
             let reference = Reference::Probe(probe.kind.clone(), probe.name.clone());
             let answer = source.map_or(Value::POISON, |source| Value::unknown(source.answer_type()));
-            self.names.insert(reference, answer);
+            self.names_mut().insert(reference, answer);
         }
         for assertion in &block.assertions {
             self.assertion(name, assertion);
         }
-        if complete {
-            let live = live::LiveCheck::new(module, block, &self.names);
+        if complete && self.scope().is_certain {
+            let live = live::LiveCheck::new(module, block, self.names());
             self.live.checks.insert(check.address.clone(), live);
             self.configuration.checks.insert(check.address.clone(), check);
         }
-        self.names.retain(|name, _| !matches!(name, Reference::Probe(..)));
+        self.names_mut().retain(|name, _| !matches!(name, Reference::Probe(..)));
     }
 
     /// Looks for mistakes that any answer of a probe would leave. What fails already while planning is a warning: a check
@@ -80,8 +79,7 @@ impl Resolution<'_> {
     }
 
     pub(super) fn rollouts(&mut self) {
-        let module = self.module;
-        for (name, block) in &module.rollouts {
+        for (name, block) in &self.declared().rollouts {
             Attributes { resolution: self, block, complete: true }.rollout(name);
         }
     }
@@ -97,7 +95,7 @@ struct Attributes<'r, 'm> {
 
 impl Attributes<'_, '_> {
     fn rollout(mut self, name: &str) {
-        let address = Address::new("rollout", name);
+        let address = self.resolution.address("rollout", name);
         let (members, mut edges) = self.members();
         let mut rollout = Rollout::new(address.clone(), members);
         let last = self.last(&mut rollout);
@@ -114,7 +112,7 @@ impl Attributes<'_, '_> {
             self.complete &= accept.is_some();
             rollout.accept = accept.unwrap_or_default();
         }
-        if !self.complete {
+        if !self.complete || !self.resolution.scope().is_certain {
             return;
         }
         let resolution = self.resolution;
@@ -211,7 +209,20 @@ impl Attributes<'_, '_> {
         }
         let module = self.resolution.module;
         let members: BTreeSet<Address> = rollout.members.iter().cloned().collect();
-        Some(live::LiveLast::new(module, attribute.value, members, &self.resolution.sorted, &self.resolution.names))
+        let resolution = &*self.resolution;
+        let scope = resolution.scope();
+        let elsewhere = dependencies.data.iter().find(|address| address.module != scope.path);
+        if let Some(elsewhere) = elsewhere {
+            let message = "`last` depends on data of another module";
+            let label = format!("it is made from `data.{}`", shown(&elsewhere.to_string()));
+            let help = "put the rollout and the data into one module: it is read again before each member";
+            self.refuse(attribute, &[], message, label, Some(help.to_owned()));
+            return None;
+        }
+        let here: Vec<&Reference> =
+            resolution.sorted.iter().filter(|(node, _)| *node == scope.node).map(|(_, reference)| reference).collect();
+        let place = (module, resolution.declared());
+        Some(live::LiveLast::new(place, attribute.value, members, &here, resolution.names()))
     }
 
     fn cap(&mut self) -> Option<Cap> {
@@ -307,7 +318,7 @@ impl Attributes<'_, '_> {
             let span = arena.span(*item);
             let gate = match arena.expr(*item) {
                 Expr::Reference(Reference::Block(kind, name)) if kind.as_ref() == "check" => {
-                    Address::new("check", name)
+                    self.resolution.address("check", name)
                 }
                 Expr::Mistake => continue,
                 _ => {
@@ -325,7 +336,7 @@ impl Attributes<'_, '_> {
                 self.resolution.diagnostics.push(diagnostic.label(*first, "first named here"));
                 continue;
             }
-            let check = self.resolution.module.checks.get(gate.name.as_str());
+            let check = self.resolution.declared().checks.get(gate.name.as_str());
             if check.is_some_and(|check| check.probes.is_empty()) {
                 self.complete = false;
                 let message = format!("`{gate}` cannot be a gate");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::{Expression, TraversalOperator};
+use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
 use hcl_edit::structure::{Block as SourceBlock, BlockLabel, Body as SourceBody, Structure};
 
 use super::ir::Root;
@@ -22,6 +22,8 @@ pub(crate) struct Body {
     pub of_type: Option<(Type, Span)>,
     /// The attribute `provider`, where it names a provider.
     pub provider: Option<ProviderAttribute>,
+    /// The attribute `providers`, where it names what each provider of a module is here.
+    pub providers: Vec<(ProviderName, ProviderName)>,
 }
 
 /// `provider = proxmox.lab`: names, not a value.
@@ -73,6 +75,8 @@ enum Special {
     Type,
     /// `provider` names a provider.
     Provider,
+    /// `providers` names what each provider of a module is here.
+    Providers,
 }
 
 impl Lowering<'_> {
@@ -113,6 +117,10 @@ impl Lowering<'_> {
                 body.provider = Some(ProviderAttribute { name, value });
                 continue;
             }
+            if special == Special::Providers && attribute.key.as_str() == "providers" {
+                body.providers = self.provider_names(&attribute.value);
+                continue;
+            }
             if special == Special::Type && attribute.key.as_str() == "type" {
                 of_type_name = Some(name);
                 let span = self.span_of(&attribute.value);
@@ -144,6 +152,7 @@ impl Lowering<'_> {
         let special = match kind.as_str() {
             "variable" => Special::Type,
             "resource" | "data" | "probe" => Special::Provider,
+            "module" => Special::Providers,
             _ => Special::Nothing,
         };
         let body = self.body(&block.body, special);
@@ -237,6 +246,27 @@ impl Lowering<'_> {
             },
             _ => self.not_a_provider(span),
         }
+    }
+
+    fn provider_names(&mut self, expression: &Expression) -> Vec<(ProviderName, ProviderName)> {
+        let Expression::Object(items) = expression else {
+            let span = self.span_of(expression);
+            let message = "`providers` says which provider each one of the module is";
+            let diagnostic = Diagnostic::error(code::PROVIDER, span, message, "this is none");
+            self.report(diagnostic.help("write `{ NAME = NAME.ALIAS }`, without quotes"));
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for (key, value) in items {
+            let span = self.span_of(key);
+            let key = match key {
+                ObjectKey::Ident(name) => Some(ProviderName { name: name.as_str().into(), alias: None, span }),
+                ObjectKey::Expression(expression) => self.provider_name(expression),
+            };
+            let value = self.provider_name(value.expr());
+            names.extend(key.zip(value));
+        }
+        names
     }
 
     fn not_a_provider(&mut self, span: Span) -> Option<ProviderName> {

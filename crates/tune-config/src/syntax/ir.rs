@@ -107,6 +107,12 @@ pub(crate) enum Reference {
     CountIndex,
     /// `self` in a postcondition.
     Itself,
+    /// A `module` block.
+    Module(Arc<str>),
+    /// An output of the module; no expression holds one.
+    Output(Arc<str>),
+    /// `path.module` and the like.
+    Path(Arc<str>),
 }
 
 /// Prints the reference as it is written.
@@ -124,6 +130,9 @@ impl fmt::Display for Reference {
             Self::EachValue => f.write_str("each.value"),
             Self::CountIndex => f.write_str("count.index"),
             Self::Itself => f.write_str("self"),
+            Self::Module(name) => write!(f, "module.{name}"),
+            Self::Output(name) => write!(f, "output.{name}"),
+            Self::Path(name) => write!(f, "path.{name}"),
         }
     }
 }

@@ -310,6 +310,8 @@ impl<'a> Lowering<'a> {
             }
             ("var", [name]) => Reference::Variable((*name).into()),
             ("local", [name]) => Reference::Local((*name).into()),
+            ("module", [name]) => Reference::Module((*name).into()),
+            ("path", [name]) => Reference::Path((*name).into()),
             ("each", ["key"]) => Reference::EachKey,
             ("each", ["value"]) => Reference::EachValue,
             ("count", ["index"]) => Reference::CountIndex,

@@ -28,7 +28,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("replace_triggered_by", "remove it: nothing is ever destroyed to be created anew"),
 ];
 /// Attributes of every block that may have instances.
-const META: [&str; 2] = ["count", "for_each"];
+pub(super) const META: [&str; 2] = ["count", "for_each"];
 const HOST: [&str; 7] = ["address", "become", "connection", "name", "port", "ssh_config", "user"];
 
 impl Declarations<'_> {
@@ -43,7 +43,7 @@ impl Declarations<'_> {
         if known {
             let content = Content { attributes, blocks: BTreeMap::new() };
             let block = InstanceBlock { repetition, ..InstanceBlock::new(header, content) };
-            self.blocks.insert(Reference::Block("host".into(), name.into()), block);
+            self.declared.blocks.insert(Reference::Block("host".into(), name.into()), block);
         }
     }
 
@@ -80,7 +80,7 @@ impl Declarations<'_> {
             None => unchecked(block.body),
         };
         if known {
-            self.blocks.insert(Reference::Provider(name.into(), alias), InstanceBlock::new(header, content));
+            self.declared.blocks.insert(Reference::Provider(name.into(), alias), InstanceBlock::new(header, content));
         }
     }
 
@@ -99,7 +99,7 @@ impl Declarations<'_> {
         let mut block = instance_block(&kind, block, schema, &meta, diagnostics);
         block.lifecycle = lifecycle;
         if is_first {
-            self.blocks.insert(Reference::Block(kind.into(), name.into()), block);
+            self.declared.blocks.insert(Reference::Block(kind.into(), name.into()), block);
         }
     }
 
@@ -125,13 +125,13 @@ impl Declarations<'_> {
         let mut block = instance_block(&kind, block, schema, &["depends_on", "lifecycle", "provider"], diagnostics);
         block.lifecycle = lifecycle;
         if known {
-            self.blocks.insert(Reference::Data(kind.into(), name.into()), block);
+            self.declared.blocks.insert(Reference::Data(kind.into(), name.into()), block);
         }
     }
 }
 
 impl InstanceBlock {
-    fn new(header: Span, content: Content) -> Self {
+    pub(super) fn new(header: Span, content: Content) -> Self {
         Self {
             header,
             repetition: Repetition::Once,

@@ -52,7 +52,7 @@ impl Declarations<'_> {
             );
         }
         if known {
-            self.checks.insert(name.into(), check);
+            self.declared.checks.insert(name.into(), check);
         }
     }
 
@@ -96,7 +96,7 @@ impl Declarations<'_> {
         attributes.extend(lifecycle.accept.map(|accept| (Arc::from("lifecycle"), accept)));
         rest.finish(&[ROLLOUT.as_slice(), &["lifecycle"]].concat(), diagnostics);
         if known {
-            self.rollouts.insert(name.into(), RolloutBlock { header, attributes });
+            self.declared.rollouts.insert(name.into(), RolloutBlock { header, attributes });
         }
     }
 }
