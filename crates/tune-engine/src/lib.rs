@@ -47,4 +47,4 @@ pub use look::{Checked, Looked};
 pub use report::{MemberOutcome, MemberReport, Report, ResourceOutcome, Settled};
 pub use stop::{Stop, Urgency};
 pub use store::{Committed, LocalStore, Store, StoreError, local};
-pub use watch::{RunEvent, Silent, Watch};
+pub use watch::{Phase, RunEvent, Silent, Watch};

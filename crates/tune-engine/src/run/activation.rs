@@ -46,7 +46,7 @@ impl Pause {
 /// Returns what is still waited for after a look; `None` when it is back.
 pub(super) fn waits_for(activation: &Activation, mark: &str, sight: &Result<Sight, ConnectionError>) -> Option<String> {
     match sight {
-        Err(error) => Some(error.message.clone()),
+        Err(error) => Some(format!("an answer ({})", error.message)),
         Ok(sight) if activation.verb.interrupts() && sight.mark == mark => Some("it to go down".to_owned()),
         Ok(sight) => sight.waits_for.clone(),
     }

@@ -1,0 +1,230 @@
+//! What fails, and what follows from it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tune_core::item::Raw;
+use tune_core::plan::Operation;
+use tune_core::resource::Consent;
+use tune_core::rollout::{OnFailure, Verdict};
+use tune_core::state::RunResult;
+use tune_engine::report::Left;
+use tune_engine::{EngineError, MemberOutcome, Report, ResourceOutcome};
+
+use crate::bench::Bench;
+use crate::cluster::{Boot, host, text};
+
+fn is(values: [&str; 3]) -> Vec<String> {
+    values.map(str::to_owned).to_vec()
+}
+
+fn reason(report: &Report, name: &str) -> String {
+    let member = report.members.iter().find(|member| member.host == host(name)).unwrap();
+    match &member.outcome {
+        MemberOutcome::PutBack { trouble, .. }
+        | MemberOutcome::Failed { trouble, .. }
+        | MemberOutcome::Down { trouble } => trouble.reason.clone(),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_bad_for_the_cluster_is_put_back() {
+    let bench = Bench::voting(&["a", "b", "c"]).wants("c", "bad");
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Partial, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["b done", "c put back", "a untouched"]);
+    assert_eq!(
+        (bench.cluster.running(), bench.cluster.configured()),
+        (is(["old", "new", "old"]), is(["old", "new", "old"]))
+    );
+    assert_eq!(bench.cluster.orders(), ["b", "c", "c"]);
+    let MemberOutcome::PutBack { trouble, .. } = &report.members[1].outcome else { unreachable!("it is put back") };
+    assert_eq!(trouble.reason, "it did not pass its gates in time");
+    assert_eq!(trouble.gates[0].verdict, Verdict::Fail { messages: vec!["healthy = 2, needed 3".to_owned()] });
+    assert!((500..=600).contains(&trouble.gates[0].seconds), "{trouble:?}");
+    assert_eq!(bench.cluster.most_down(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_never_comes_back_is_down_and_nobody_else_is_touched() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("b", |node| node.boot = Boot::Never);
+    let began = Instant::now();
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Stuck, "{report:?}");
+    assert!(!report.open, "what is known is recorded");
+    assert_eq!(Bench::outcomes(&report), ["b down", "c untouched", "a untouched"]);
+    assert_eq!(report.away[&host("b")], "`b` does not answer");
+    assert!(reason(&report, "b").starts_with("`host.b` was not back from its reboot in time"), "{report:?}");
+    assert_eq!(
+        (bench.cluster.configured(), bench.disk.0.lock().unwrap().state.items.len()),
+        (is(["old", "new", "old"]), 1)
+    );
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!((12..15).contains(&minutes), "ten for the boot, two for the undo: {minutes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_comes_back_too_late_is_put_back() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("b", |node| node.boot = Boot::LateOnce(Duration::from_secs(650)));
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Undone, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["b put back", "c untouched", "a untouched"]);
+    // It came back with the new value, so what was there before takes another boot.
+    assert_eq!(bench.cluster.orders(), ["b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_loses_the_new_value_is_noticed_and_nothing_is_booted_for_the_undo() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("b", |node| node.boot = Boot::Forgets(Duration::from_secs(40)));
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Undone, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["b put back", "c untouched", "a untouched"]);
+    assert_eq!(
+        reason(&report, "b"),
+        "the new values are still not in effect: `host.b` still needs a rebuild of the boot image"
+    );
+    assert_eq!((bench.cluster.running(), bench.cluster.configured()), (is(["old"; 3]), is(["old"; 3])));
+    assert_eq!(bench.cluster.orders(), ["b"], "what is in effect is what it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_image_that_fails_interrupts_nobody() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.lock().image_fails = true;
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Undone, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["b put back", "c untouched", "a untouched"]);
+    assert_eq!(reason(&report, "b"), "the rebuild of the boot image failed: no space left");
+    assert_eq!((bench.cluster.configured(), bench.cluster.orders().len()), (is(["old"; 3]), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_fails_fails_its_member_before_anything_is_interrupted() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("c", |node| node.refuses = true);
+    let report = bench.apply().await.unwrap();
+    assert_eq!(Bench::outcomes(&report), ["b done", "c put back", "a untouched"]);
+    assert_eq!(reason(&report, "c"), "`param.c` failed: the disk says no");
+    assert_eq!((report.result, bench.cluster.orders()), (RunResult::Partial, vec!["b".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_is_red_before_the_start_stops_before_anything_is_changed() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("c", |node| node.is_sick = true);
+    let Err(EngineError::Gates { gates }) = bench.apply().await else { unreachable!("the gate is red") };
+    assert_eq!(gates[0].verdict, Verdict::Fail { messages: vec!["healthy = 2, needed 3".to_owned()] });
+    assert!(bench.open().seen_nothing());
+    assert_eq!((bench.cluster.configured(), bench.cluster.orders().len()), (is(["old"; 3]), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_wait_for_a_cluster_that_lost_somebody_else() {
+    let lost_after_the_first = |heals: bool| async move {
+        let bench = Bench::voting(&["a", "b", "c"]);
+        let other = bench.cluster.clone();
+        let (report, ()) = tokio::join!(bench.apply(), async {
+            // The first member settles at about 57 seconds; somebody else fails before the second is begun.
+            while !bench.events.all().iter().any(|event| matches!(event, tune_engine::RunEvent::MemberDone { .. })) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            other.node("a", |node| node.is_sick = true);
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            other.node("a", |node| node.is_sick = !heals);
+        });
+        (bench, report.unwrap())
+    };
+    let (bench, report) = lost_after_the_first(true).await;
+    assert_eq!((report.result, bench.cluster.most_down()), (RunResult::Done, 1), "{report:?}");
+
+    let (bench, report) = lost_after_the_first(false).await;
+    assert_eq!((report.result, bench.cluster.most_down()), (RunResult::Partial, 1));
+    assert_eq!(Bench::outcomes(&report), ["b done", "c untouched", "a untouched"]);
+    let halted = report.halted.unwrap();
+    assert_eq!((halted.hosts, halted.trouble.gates.len()), (vec![host("c")], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_voters_can_spare_none_unless_an_outage_is_accepted() {
+    let mut bench = Bench::voting(&["a", "b"]);
+    let Err(EngineError::Mistakes(_)) = bench.apply().await else { unreachable!("two voters can spare none") };
+    bench.rules().accept.insert(Consent::Outage);
+    let report = bench.apply().await.unwrap();
+    assert_eq!((report.result, bench.cluster.most_down()), (RunResult::Done, 1), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_a_batch_that_fails_leaves_no_other_half_done() {
+    let mut bench = Bench::plain(&["a", "b", "c", "d", "e", "f"], 3);
+    bench.rules().canary = None;
+    bench.cluster.node("b", |node| node.boot = Boot::Forgets(Duration::from_secs(10)));
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Partial, "{report:?}");
+    assert_eq!(
+        Bench::outcomes(&report),
+        ["a done", "b put back", "c done", "d untouched", "e untouched", "f untouched"]
+    );
+    assert_eq!(bench.cluster.running(), ["new", "old", "new", "old", "old", "old"]);
+    assert_eq!(bench.cluster.configured(), bench.cluster.running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn halt_leaves_everything_as_it_is() {
+    let mut bench = Bench::voting(&["a", "b", "c"]).wants("c", "bad");
+    bench.rules().on_failure = OnFailure::Halt;
+    let report = bench.apply().await.unwrap();
+    assert_eq!(
+        (report.result, bench.cluster.configured()),
+        (RunResult::Partial, is(["old", "new", "bad"])),
+        "{report:?}"
+    );
+    let MemberOutcome::Failed { left, .. } = &report.members[1].outcome else { unreachable!("{report:?}") };
+    assert_eq!(*left, Left::AsItIs);
+    assert_eq!(bench.disk.0.lock().unwrap().state.items.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revert_run_puts_everybody_back_one_at_a_time() {
+    let mut bench = Bench::voting(&["a", "b", "c", "d"]).wants("d", "bad");
+    bench.rules().on_failure = OnFailure::RevertRun;
+    bench.rules().last_depends_on.clear();
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Undone, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["a put back", "b put back", "c put back", "d put back"]);
+    assert_eq!(
+        (bench.cluster.running(), bench.cluster.configured()),
+        (vec!["old".to_owned(); 4], vec!["old".to_owned(); 4])
+    );
+    assert_eq!(bench.cluster.orders(), ["a", "b", "c", "d", "d", "c", "b", "a"]);
+    assert_eq!((bench.cluster.most_down(), bench.disk.0.lock().unwrap().state.items.len()), (1, 0));
+    assert!(report.resources.values().all(|outcome| matches!(outcome, ResourceOutcome::PutBack { undone: 1, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_changed_since_the_plan_stops_the_run() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    let plan = bench.plan(&Operation::Apply).await.unwrap();
+    bench.cluster.node("c", |node| node.file.insert("x".into(), text("theirs")));
+    let report = bench.execute(&plan, &tune_engine::Stop::default()).await.unwrap();
+    assert_eq!(report.result, RunResult::Partial, "{report:?}");
+    assert_eq!(Bench::outcomes(&report), ["b done", "c untouched", "a untouched"]);
+    let reason = report.halted.unwrap().trouble.reason;
+    assert!(reason.ends_with("`x` on `host.c` is theirs and not old"), "{reason}");
+    assert_eq!(bench.cluster.node("c", |node| node.file[&"x".into()].clone()), text("theirs"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_rolls_back_through_the_same_gates() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.apply().await.unwrap();
+    let plan = bench.plan(&Operation::Destroy).await.unwrap();
+    let report = bench.execute(&plan, &tune_engine::Stop::default()).await.unwrap();
+    assert_eq!(report.result, RunResult::Done, "{report:?}");
+    assert_eq!((bench.cluster.running(), bench.cluster.configured()), (is(["old"; 3]), is(["old"; 3])));
+    assert_eq!((bench.cluster.orders().len(), bench.cluster.most_down()), (6, 1));
+    assert!(bench.cluster.node("a", |node| node.ledgers.is_empty() && node.file[&"x".into()] != Raw::Absent));
+}
