@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tune_core::contract::{Kind, Kinds};
 use tune_core::problem::Explanation;
+use tune_core::schema::KindSchema;
 use tune_core::source::Sources;
 use tune_remote::HostKind;
 
@@ -17,12 +18,20 @@ pub(crate) fn on_hosts() -> BTreeMap<&'static str, Arc<dyn HostKind>> {
 
 /// Returns every kind, by name.
 pub(crate) fn all() -> Kinds {
-    on_hosts().into_iter().map(|(name, kind)| (name, kind as Arc<dyn Kind>)).collect()
+    let mut all: Kinds = on_hosts().into_iter().map(|(name, kind)| (name, kind as Arc<dyn Kind>)).collect();
+    let in_apis = [tune_proxmox::kind()];
+    all.extend(in_apis.into_iter().map(|kind| (kind.schema().kind, kind)));
+    all
+}
+
+/// Returns what each kind of `provider` block takes.
+pub(crate) fn providers() -> Vec<&'static KindSchema> {
+    vec![tune_proxmox::provider_schema()]
 }
 
 /// Returns every kind of source, by name; files that they are told of lie below `folder`, the configuration's.
 pub(crate) fn sources(folder: &Path) -> Sources {
-    let lists = [tune_etcd::sources(folder), tune_probe::sources(folder), tune_k3s::sources()];
+    let lists = [tune_etcd::sources(folder), tune_probe::sources(folder), tune_k3s::sources(), tune_proxmox::sources()];
     lists.into_iter().flatten().map(|source| (source.schema().kind, source)).collect()
 }
 

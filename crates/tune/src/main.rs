@@ -19,6 +19,7 @@ mod paint;
 mod progress;
 mod project;
 mod render;
+mod router;
 mod session;
 mod signals;
 mod terminal;

@@ -9,14 +9,15 @@ use tune_core::Address;
 use tune_core::contract::Kinds;
 use tune_core::resource::{Host, Transport};
 use tune_core::source::{Source, Sources};
-use tune_engine::{Engine, Watch};
+use tune_engine::Watch;
 
 use crate::args::{Given, Global, VariableOptions};
 use crate::exit::{Exit, Failure};
 use crate::files::Folder;
 use crate::kinds;
 use crate::render::diagnostic::{self, Notice};
-use crate::session;
+use crate::router;
+use crate::session::{self, Session};
 use crate::terminal;
 
 /// How the environment names a variable of the configuration.
@@ -65,7 +66,7 @@ pub(crate) fn check(global: &Global, variables: &VariableOptions) -> Result<Proj
 
 /// Reads the configuration and evaluates it, with what its `data` blocks ask. Warnings go to standard error.
 pub(crate) async fn load(
-    engine: &Engine,
+    session: &Session,
     global: &Global,
     variables: &VariableOptions,
     need: Need,
@@ -90,10 +91,21 @@ pub(crate) async fn load(
         };
         let mut hosts = needs.hosts;
         root(&mut hosts, &folder);
-        answers.extend(session::look(engine, &words.sources, &needs.queries, &hosts, watch).await?);
+        hosts.extend(router::apis(&needs.providers));
+        // Where its block stands is said when everything has a value.
+        let _ = session.router.configure(&needs.providers);
+        answers.extend(session::look(&session.engine, &words.sources, &needs.queries, &hosts, watch).await?);
     };
     drop(module);
-    words.project(configuration, &folder)
+    let mut project = words.project(configuration, &folder)?;
+    let providers = &project.configuration.providers;
+    if let Err(mistakes) = session.router.configure(providers) {
+        let notices = diagnostic::of_mistakes(&mistakes, &project.configuration);
+        return Err(Failure { exit: Exit::Error, notices });
+    }
+    let apis = router::apis(providers);
+    project.configuration.hosts.extend(apis);
+    Ok(project)
 }
 
 /// What a configuration in a folder may name.
@@ -111,7 +123,7 @@ impl Words {
         Vocabulary {
             kinds: self.kinds.values().map(|kind| kind.schema()).collect(),
             sources: self.sources.values().map(|source| source_schema(&**source)).collect(),
-            providers: Vec::new(),
+            providers: kinds::providers(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tune_core::Address;
+use tune_core::contract::Connector;
 use tune_core::plan::{Operation, Plan, Request, Rolling, Selection};
 use tune_core::resource::Host;
 use tune_core::rollout::Query;
@@ -22,6 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::kinds;
 use crate::project::Project;
 use crate::render::diagnostic::{self, Notice};
+use crate::router::Router;
 use crate::signals::Signals;
 use crate::terminal;
 
@@ -39,13 +41,23 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     result
 }
 
-/// Returns an engine; it opens nothing yet.
-pub(crate) fn engine(global: &Global) -> Engine {
+/// What a command that looks at hosts works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Plans and runs.
+    pub(crate) engine: Engine,
+    /// Learns of providers when the configuration is read.
+    pub(crate) router: Arc<Router>,
+}
+
+/// Returns a session; it opens nothing yet.
+pub(crate) fn begin(global: &Global) -> Session {
     let mut options = Options::new(runtime_dir(), by());
     options.ssh_config = std::env::var_os(SSH_CONFIG).filter(|path| !path.is_empty()).map(absolute);
-    let connector = Arc::new(SshConnector::new(kinds::on_hosts(), options));
+    let router = Arc::new(Router::new(SshConnector::new(kinds::on_hosts(), options)));
     let limits = Limits { parallelism: global.parallelism, ..Limits::default() };
-    Engine::new(connector, kinds::all(), Arc::new(SystemClock), limits)
+    let connector = Arc::clone(&router) as Arc<dyn Connector>;
+    Session { engine: Engine::new(connector, kinds::all(), Arc::new(SystemClock), limits), router }
 }
 
 /// Returns who runs this: `user@machine`.

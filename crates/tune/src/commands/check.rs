@@ -33,11 +33,11 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let engine = session::engine(global);
+        let session = session::begin(global);
         let progress = Progress::on(Stream::Error);
         let checked = session::block_on(async {
             let result = async {
-                let project = project::load(&engine, global, &self.variables, Need::Values, &progress).await?;
+                let project = project::load(&session, global, &self.variables, Need::Values, &progress).await?;
                 let mut checks = project.configuration.checks;
                 if let Some(unknown) = self.checks.iter().find(|name| !checks.contains_key(*name)) {
                     let notice = Notice::error(format!("`{unknown}` is not a check of the configuration"));
@@ -50,11 +50,11 @@ impl Check {
                     hosts: &project.configuration.hosts,
                     wait: std::time::Duration::ZERO,
                 };
-                Ok(engine.check(&checks, &conduct).await)
+                Ok(session.engine.check(&checks, &conduct).await)
             };
             let result = result.await;
             progress.clear();
-            session::close(&engine).await;
+            session::close(&session.engine).await;
             result
         })?;
         let rows: Vec<Row> = checked.iter().flat_map(|(name, checked)| rows(name, checked)).collect();

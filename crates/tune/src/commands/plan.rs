@@ -82,20 +82,21 @@ pub(crate) fn show(
 ) -> Result<Planned, Failure> {
     let need = if *operation == Operation::Apply { Need::Values } else { Need::Record };
     let selection = session::selection(selection);
-    let engine = session::engine(global);
+    let session = session::begin(global);
     let progress = Progress::on(Stream::Error);
     let (project, export, planned) = session::block_on(async {
         let result = async {
-            let project = project::load(&engine, global, variables, need, &progress).await?;
+            let project = project::load(&session, global, variables, need, &progress).await?;
             let export = session::read_export(&project.path)?;
             let state = export.seen();
             let recorded = (&state, &*export.runs);
-            let planned = session::plan(&engine, &project, (operation, &selection), recorded, &progress).await?;
+            let planned =
+                session::plan(&session.engine, &project, (operation, &selection), recorded, &progress).await?;
             Ok((project, export, planned))
         };
         let result = result.await;
         progress.clear();
-        session::close(&engine).await;
+        session::close(&session.engine).await;
         result
     })?;
     terminal::print(&text(&planned, &project, &export, form)?)?;

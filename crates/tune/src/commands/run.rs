@@ -48,18 +48,18 @@ pub(crate) fn carry_out(
     need: Need,
     order: &Order,
 ) -> Result<Exit, Failure> {
-    let engine = session::engine(global);
+    let session = session::begin(global);
     session::block_on(async {
         let result = async {
             let progress = Progress::on(Stream::Output);
-            let project = project::load(&engine, global, variables, need, &progress).await;
+            let project = project::load(&session, global, variables, need, &progress).await;
             progress.clear();
             let project = project?;
             let mut store = session::open_store(&project.path, &order.command, global)?;
-            go(&engine, &project, &mut store, order).await
+            go(&session.engine, &project, &mut store, order).await
         };
         let result = result.await;
-        session::close(&engine).await;
+        session::close(&session.engine).await;
         result
     })
 }
@@ -83,6 +83,7 @@ async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &O
     if planned.has_work() && !order.approved {
         approve(order.question).await?;
     }
+    progress.expect(&planned);
     let report = execute(engine, project, store, &planned, order, &progress).await?;
     if planned.has_work() {
         let text = report::text(&report, &project.kinds, &order.words, terminal::width());
@@ -174,7 +175,7 @@ async fn execute(
                     Urgency::Now => "Stopping now. What became of what was sent is found out by the next `tune apply`.\n",
                     _ => "Stopping: what has begun is brought to its end. Ctrl-C again stops at once.\n",
                 };
-                terminal::complain(said);
+                progress.tell(said);
             }
         }
     };

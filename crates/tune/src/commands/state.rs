@@ -136,18 +136,18 @@ impl Import {
     }
 
     fn rebuild(&self, global: &Global) -> Result<(PathBuf, Export), Failure> {
-        let engine = session::engine(global);
+        let session = session::begin(global);
         let progress = Progress::on(Stream::Error);
         session::block_on(async {
             let result = async {
-                let project = project::load(&engine, global, &self.variables, Need::Values, &progress).await?;
+                let project = project::load(&session, global, &self.variables, Need::Values, &progress).await?;
                 let hosts = &project.configuration.hosts;
-                let rebuilt = engine.rebuild(hosts, self.lineage.as_deref(), &progress).await?;
+                let rebuilt = session.engine.rebuild(hosts, self.lineage.as_deref(), &progress).await?;
                 Ok((project.path, Export { state: rebuilt, runs: Vec::new(), open_run: None }))
             };
             let result = result.await;
             progress.clear();
-            session::close(&engine).await;
+            session::close(&session.engine).await;
             result
         })
     }
@@ -162,12 +162,12 @@ impl Remove {
         // What cannot be got back any more must be on the screen before it is forgotten.
         terminal::print(&originals::hcl(&state, &addresses, &kinds))?;
         let mut store = session::open_store(&path, "state rm", global)?;
-        let engine = session::engine(global);
+        let session = session::begin(global);
         let progress = Progress::on(Stream::Error);
         let forgotten = session::block_on(async {
-            let forgotten = engine.forget(&mut store, &addresses, &session::by(), &progress).await;
+            let forgotten = session.engine.forget(&mut store, &addresses, &session::by(), &progress).await;
             progress.clear();
-            session::close(&engine).await;
+            session::close(&session.engine).await;
             Ok(forgotten?)
         })?;
         let warnings: Vec<Notice> = forgotten.warnings.into_iter().map(Notice::warning).collect();
