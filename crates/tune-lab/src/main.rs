@@ -1,5 +1,6 @@
 //! `tune-lab`: stand-ins for the systems that `tune` manages. Nothing in it is part of `tune` itself.
 
+mod etcd;
 mod proxmox;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// An etcd cluster on booted hosts, joined by a network of their own. It needs root.
+    Etcd(etcd::Options),
     /// A Proxmox VE cluster in memory, with its API.
     Proxmox(proxmox::Options),
 }
@@ -23,10 +26,13 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        Command::Proxmox(options) => proxmox::run(&options),
+        Command::Etcd(options) => etcd::run(&options).map_err(|error| error.to_string()),
+        Command::Proxmox(options) => {
+            proxmox::run(&options).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
+        }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the only way to tell the user")]
             {

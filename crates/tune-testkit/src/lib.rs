@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod contract;
+pub mod etcd;
 pub mod faults;
 pub mod fleet;
 pub mod lab;

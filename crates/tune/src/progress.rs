@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tune_core::Address;
+use tune_core::plan::Plan;
 use tune_core::text;
 use tune_engine::Watch;
 use tune_engine::watch::{Phase, RunEvent};
@@ -18,6 +19,8 @@ use crate::terminal::{self, Stream};
 
 /// Lines that may be redrawn at once; more would not fit on a small terminal.
 const MOST_LINES: usize = 10;
+/// Members that are shown before their turn.
+const MOST_AHEAD: usize = 5;
 
 /// Shows what happens, as it happens.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ struct Shown {
     asked: usize,
     running: BTreeMap<Address, Running>,
     members: BTreeMap<Address, Taken>,
+    /// Who is still to be taken, in order.
+    ahead: Vec<Address>,
     /// What was last said about each member, so that it is not said with every look.
     said: BTreeMap<Address, String>,
 }
@@ -67,6 +72,20 @@ impl Progress {
         Self { stream, live: terminal::is_watched(stream), shown: Mutex::default() }
     }
 
+    /// Takes notice of the members that a plan will take one after another.
+    pub(crate) fn expect(&self, plan: &Plan) {
+        self.draw("", |shown| shown.ahead = plan.members().map(|member| member.host.clone()).collect());
+    }
+
+    /// Says something that is no part of what happens on hosts, for example that a signal was heard.
+    pub(crate) fn tell(&self, text: &str) {
+        if self.live {
+            self.draw(text, |_| ());
+        } else {
+            terminal::complain(text);
+        }
+    }
+
     /// Draws again, because time has passed.
     pub(crate) fn tick(&self) {
         if self.live {
@@ -80,6 +99,7 @@ impl Progress {
             shown.reading.clear();
             shown.running.clear();
             shown.members.clear();
+            shown.ahead.clear();
         });
     }
 
@@ -192,6 +212,7 @@ impl Progress {
     fn rolling(&self, event: RunEvent) {
         match event {
             RunEvent::Moved { rollout, order } => {
+                self.draw("", |shown| shown.reorder(&order));
                 let order = order.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
                 self.say("…", &rollout, &format!("the facts changed; what is left goes in this order: {order}"));
             }
@@ -212,7 +233,10 @@ impl Progress {
                     remark: "looking at the facts again".to_owned(),
                 };
                 let line = if self.live { String::new() } else { Self::line("◐", &member, "begun") };
-                self.draw(&line, |shown| drop(shown.members.insert(member, taken)));
+                self.draw(&line, |shown| {
+                    shown.ahead.retain(|ahead| *ahead != member);
+                    shown.members.insert(member, taken);
+                });
             }
             RunEvent::Member { member, phase } => self.phase(&member, phase),
             RunEvent::MemberDone { member } => self.settled(&paint::added("✔"), &member, ""),
@@ -256,26 +280,30 @@ impl Progress {
         let taken = self.shown.lock().unwrap_or_else(PoisonError::into_inner).members.remove(member);
         let mut words: Vec<String> = taken.as_ref().map(|taken| taken.steps.clone()).unwrap_or_default();
         words.extend((!remark.is_empty()).then(|| remark.to_owned()));
-        words.extend(taken.map(|taken| duration(taken.since.elapsed())));
-        self.draw(&Self::line(sign, member, &words.join("  ")), |shown| drop(shown.said.remove(member)));
+        let time = taken.map(|taken| format!("  {}", duration(taken.since.elapsed()))).unwrap_or_default();
+        self.draw(&Self::line(sign, member, &format!("{}{time}", words.join(", "))), |shown| {
+            shown.said.remove(member);
+        });
     }
 
     fn phase(&self, member: &Address, phase: Phase) {
+        // What comes next says so, with everything that was done.
+        let is_settled = phase == Phase::Settled;
         let (step, remark) = match phase {
             Phase::Journal => (None, "writing its changes".to_owned()),
             Phase::Ordered { activation } => (None, format!("{activation} ordered")),
             Phase::Waiting { activation, on } => {
-                (None, format!("{activation}: waiting for {}", text::visible(&on, 200)))
+                // On a terminal the time is what is watched; why there is no answer would push it off the line.
+                let on = if self.live { on.split(" (").next().unwrap_or_default() } else { &on };
+                (None, format!("{activation}: waiting for {}", text::visible(on, 200)))
             }
             Phase::Back { activation, seconds, mark: _ } => {
                 let took = duration(Duration::from_secs(seconds));
-                (Some(format!("{activation} {took}")), "back".to_owned())
+                (Some(format!("{activation} {took}")), format!("back from its {activation} after {took}"))
             }
             Phase::Verifying => (None, "reading back what runs".to_owned()),
             Phase::Verified => (Some("verified".to_owned()), "verified".to_owned()),
-            Phase::Gate { failing } if failing.is_empty() => {
-                (None, "its gates pass and must go on doing so".to_owned())
-            }
+            Phase::Gate { failing } if failing.is_empty() => (None, "its gates pass, and must for a while".to_owned()),
             Phase::Gate { failing } => {
                 let names: Vec<String> = failing.iter().map(|gate| gate.check.to_string()).collect();
                 let reasons: Vec<String> = failing.iter().flat_map(members::reasons).collect();
@@ -290,19 +318,30 @@ impl Progress {
             shown.said.insert(member.clone(), remark.clone()).as_ref() != Some(&remark)
         };
         // Who watches sees the line change; elsewhere each change is a line of its own.
-        let line = if self.live || !is_new { String::new() } else { Self::line("◐", member, &remark) };
+        let line = if self.live || !is_new || is_settled { String::new() } else { Self::line("◐", member, &remark) };
         self.draw(&line, |shown| {
             let Some(taken) = shown.members.get_mut(member) else { return };
             if remark.ends_with("ordered") {
                 taken.activated = Some(Instant::now());
             }
-            taken.steps.extend(step.map(|step| format!("✔ {step}")));
+            taken.steps.extend(step);
             taken.remark = remark;
         });
     }
 }
 
 impl Shown {
+    /// Puts members of one rollout into their new order, in the places that they have among all.
+    fn reorder(&mut self, order: &[Address]) {
+        let mut order = order.iter();
+        let moved: BTreeSet<Address> = order.clone().cloned().collect();
+        for place in self.ahead.iter_mut().filter(|member| moved.contains(*member)) {
+            if let Some(next) = order.next() {
+                place.clone_from(next);
+            }
+        }
+    }
+
     fn live_lines(&self, screen: usize) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.reading.is_empty() {
@@ -323,11 +362,18 @@ impl Shown {
             };
             lines.push(format!("  ◐ {member}  {}  {time}", taken.remark));
             if !taken.steps.is_empty() {
-                lines.push(format!("      {}", taken.steps.join("   ")));
+                let steps: Vec<String> = taken.steps.iter().map(|step| format!("✔ {step}")).collect();
+                lines.push(format!("      {}", steps.join("   ")));
             }
         }
         if self.running.len() > MOST_LINES {
             lines.push(format!("  ◐ … and {} more", self.running.len() - MOST_LINES));
+        }
+        if !self.members.is_empty() {
+            lines.extend(self.ahead.iter().take(MOST_AHEAD).map(|member| format!("  ○ {member}")));
+            if self.ahead.len() > MOST_AHEAD {
+                lines.push(format!("  ○ … and {} more", self.ahead.len() - MOST_AHEAD));
+            }
         }
         // A line that the terminal wraps would be counted as one and leave its rest behind.
         lines.iter().map(|line| crate::render::columns::shortened(line, screen.saturating_sub(1))).collect()

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -81,6 +82,8 @@ impl Machine {
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // A Ctrl-C on the terminal is for the program that is tried, and not for its hosts.
+            .process_group(0)
             .spawn()?;
         self.holder = Some(holder);
         self.booted()

@@ -105,6 +105,15 @@ impl Lab {
         network.expect("it was just seen that there is one").command(program)
     }
 
+    /// Moves the calling thread into the network that joins the hosts, for good: its later connections begin at 10.77.0.1.
+    /// Other threads stay where they are, so this is for a thread that does nothing else.
+    #[track_caller]
+    pub fn enter_network(&self) {
+        let network = self.network.as_ref();
+        assert!(network.is_some(), "the hosts of this lab are not joined");
+        must(network.map_or(Ok(()), |network| network.enter()), "the network cannot be entered");
+    }
+
     /// Returns all hosts, by name.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.hosts.values()

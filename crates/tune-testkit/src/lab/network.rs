@@ -4,8 +4,11 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{self, Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::cell;
 
@@ -33,6 +36,7 @@ impl Network {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
+            .process_group(0)
             .spawn()?;
         let output = holder.stdout.take().ok_or_else(|| io::Error::other("no pipe from the network"))?;
         let said = BufReader::new(output).lines().next().transpose()?;
@@ -46,6 +50,11 @@ impl Network {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).args(["--", program]);
         command
+    }
+
+    /// Moves the calling thread into the network.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        Ok(move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
     }
 
     /// Names the namespace for a child of this process.

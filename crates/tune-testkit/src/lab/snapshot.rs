@@ -9,8 +9,10 @@ use std::path::Path;
 
 use super::inside::Inside;
 
-/// The files that belong in the picture: every place of sysctl.d, and what `tune` keeps on a host.
-const TREES: [&str; 6] = [
+/// The files that belong in the picture: every place of sysctl.d, the administrator's modprobe.d, and what `tune` keeps
+/// on a host.
+const TREES: [&str; 7] = [
+    "/etc/modprobe.d",
     "/etc/sysctl.conf",
     "/etc/sysctl.d",
     "/run/sysctl.d",
@@ -33,6 +35,10 @@ impl Snapshot {
         let mut entries = BTreeMap::new();
         for tree in TREES {
             walk(inside, tree, &mut entries)?;
+        }
+        // Modules that the lab gave the host; any other would be this machine's.
+        if inside.path("/etc/tune-lab/modules").exists() {
+            walk(inside, "/sys/module", &mut entries)?;
         }
         for entry in fs::read_dir(inside.path("/proc/sys/vm"))? {
             let entry = entry?;

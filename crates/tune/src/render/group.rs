@@ -66,6 +66,27 @@ pub(crate) fn title(addresses: &[Address], hosts: &[Address]) -> String {
     }
 }
 
+/// Returns names of which three or more instances of one block are one: `sysctl.etcd × 3`.
+pub(crate) fn by_block(names: Vec<String>) -> Vec<String> {
+    let block = |name: &str| name.split_once('[').map(|(block, _)| block.to_owned());
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for block in names.iter().filter_map(|name| block(name)) {
+        *counts.entry(block).or_default() += 1;
+    }
+    let mut short: Vec<String> = Vec::new();
+    for name in names {
+        let counted = block(&name).and_then(|block| Some((counts.get(&block).copied()?, block)));
+        let name = match counted {
+            Some((count @ 3.., block)) => format!("{block} × {count}"),
+            _ => name,
+        };
+        if short.last() != Some(&name) {
+            short.push(name);
+        }
+    }
+    short
+}
+
 /// Returns a list of names that stays short: the first ones, and how many there are when some are left out.
 pub(crate) fn many(names: Vec<String>, shown: usize) -> String {
     let all = names.len();

@@ -74,8 +74,8 @@ fn by_remark(members: &[&MemberReport]) -> Vec<(String, Vec<String>)> {
 
 fn remark(outcome: &MemberOutcome) -> String {
     match outcome {
-        MemberOutcome::Done { activations } if activations.is_empty() => "uses its new values".to_owned(),
-        MemberOutcome::Done { activations } => format!("uses its new values; {}", took(activations)),
+        MemberOutcome::Done { activations } if activations.is_empty() => "as planned, and read back".to_owned(),
+        MemberOutcome::Done { activations } => format!("as planned, and read back; {}", took(activations)),
         MemberOutcome::PutBack { is_green: true, .. } => "as it was before; its gates pass".to_owned(),
         MemberOutcome::PutBack { is_green: false, .. } => "as it was before; its gates do not pass yet".to_owned(),
         MemberOutcome::Failed { left: Left::AsItIs, .. } => "keeps its new values".to_owned(),

@@ -148,7 +148,7 @@ fn down_time(turn: &Turn, rollout: Option<&Rollout>) -> String {
     let forecasts: Option<Vec<_>> = planned.map(|planned| planned.forecast).collect();
     let Some(longest) = forecasts.as_deref().and_then(|all| all.iter().max_by_key(|forecast| forecast.seconds)) else {
         let limit = rollout.map_or(Rollout::TIMEOUT, |rollout| rollout.timeout);
-        return format!("down for an unknown time, at most {}", duration(limit));
+        return format!("down time unknown, at most {}", duration(limit));
     };
     let runs = if longest.runs == 1 { "1 earlier run".to_owned() } else { format!("{} earlier runs", longest.runs) };
     format!("≈ {} down ({runs})", duration(Duration::from_secs(longest.seconds)))
@@ -259,7 +259,7 @@ mod tests {
   Order
     1  host.k3s["fawn"]  apply, reboot, wait, check.etcd    ≈ 45 s down (6 earlier runs)
     2  host.k3s["pig"]  apply, reboot, wait, check.etcd     ≈ 45 s down (6 earlier runs)
-    3  host.k3s["pve"]  apply, reboot, wait, check.etcd     down for an unknown time, at most 10m
+    3  host.k3s["pve"]  apply, reboot, wait, check.etcd     down time unknown, at most 10m
        goes last, as `rollout.k3s` says
        down with it: host.guest
     rollout.k3s: 3 members, one at a time; check.etcd must hold for 10 s after each. On failure: the member is put

@@ -37,8 +37,9 @@ pub(crate) fn text(report: &Report, kinds: &Kinds, words: &Words, screen: usize)
         lines.sort();
         for (number, (remark, addresses)) in by_remark(lines).into_iter().enumerate() {
             let shown = if number == 0 { label } else { "" };
-            let left = format!("{} {}", columns::padded(shown, 11), group::many(addresses, 3));
-            rows.push(Row::new(2, left).remark(remark));
+            let each = if addresses.len() > 1 && label == "done" { " each" } else { "" };
+            let left = format!("{} {}", columns::padded(shown, 11), group::many(group::by_block(addresses), 3));
+            rows.push(Row::new(2, left).remark(format!("{remark}{each}")));
         }
     }
     stuck(report, kinds, &mut rows);
