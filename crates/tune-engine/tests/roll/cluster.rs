@@ -111,7 +111,7 @@ impl Cluster {
             };
             cluster.lock().nodes.insert((*name).to_owned(), node);
         }
-        cluster.lock().leader = names[0].to_owned();
+        names[0].clone_into(&mut cluster.lock().leader);
         cluster
     }
 
