@@ -32,8 +32,11 @@ const IN_FLIGHT: usize = 32;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a connection stays usable; the server closes an idle one a little later.
 const IDLE: Duration = Duration::from_secs(3);
-/// How often a read is tried, because it has no effect.
+/// How often a read is tried, because it has no effect; fewer times where another node does not answer.
 const READS: u32 = 4;
+const READS_FROM_AWAY: u32 = 2;
+/// A read that took so long without an answer is not made again: the next one would take as long.
+const SLOW: Duration = Duration::from_secs(5);
 /// How much of an answer is taken: a listing of ten thousand machines has a few megabytes.
 const LARGEST: usize = 64 << 20;
 
@@ -134,11 +137,13 @@ impl Client {
         let mut pause = Duration::from_millis(50);
         let mut attempt = 1;
         loop {
+            let began = Instant::now();
             let failure = match self.with_login(call).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if !reads || attempt >= READS || !failure.may_pass() {
+            let most = if matches!(failure, Failure::NodeAway { .. }) { READS_FROM_AWAY } else { READS };
+            if !reads || attempt >= most || !failure.may_pass() || began.elapsed() >= SLOW {
                 return Err(failure);
             }
             attempt += 1;

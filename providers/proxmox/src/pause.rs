@@ -19,12 +19,14 @@ impl Pace {
 
     /// Returns pauses that end after `limit`, which is a real time already.
     pub(crate) fn pauses(self, limit: Duration) -> Pauses {
-        Pauses { next: self.of(FIRST), longest: self.of(LONGEST), until: Instant::now() + limit }
+        Pauses { next: self.of(FIRST), longest: self.of(LONGEST), until: Instant::now() + limit, left: LEAST }
     }
 }
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
+/// How many looks there are at least, however slow this machine is.
+const LEAST: u32 = 8;
 
 /// Growing pauses until a limit.
 #[derive(Debug)]
@@ -32,16 +34,18 @@ pub(crate) struct Pauses {
     next: Duration,
     longest: Duration,
     until: Instant,
+    left: u32,
 }
 
 impl Pauses {
     /// Pauses; returns whether there is time for another look.
     pub(crate) async fn pause(&mut self) -> bool {
         let now = Instant::now();
-        if now >= self.until {
+        if now >= self.until && self.left == 0 {
             return false;
         }
-        sleep_until((now + self.next).min(self.until)).await;
+        self.left = self.left.saturating_sub(1);
+        sleep_until(now + self.next).await;
         self.next = (self.next * 3 / 2).min(self.longest);
         true
     }

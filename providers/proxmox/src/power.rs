@@ -27,7 +27,7 @@ const START: Duration = Duration::from_mins(5);
 /// How long an order is watched for failing at once.
 const FIRST_STEP: Duration = Duration::from_millis(1500);
 /// How long an order whose answer was lost is looked for among the tasks.
-const SEARCH: Duration = Duration::from_secs(8);
+const SEARCH: Duration = Duration::from_secs(15);
 /// What the mark of a machine is that does not run.
 const OFF: &str = "off";
 
@@ -111,10 +111,10 @@ pub(crate) async fn sight(power: &Arc<Power>, vmid: u32) -> Result<Sight, Connec
             Some(trouble.unwrap_or_else(|| "its shutdown".to_owned()))
         }
         Some(task) if task.result.is_none() => Some("the VM to start".to_owned()),
-        Some(task) if may_still_go_down(task, date) && !watched => {
+        _ if trouble.is_some() => trouble,
+        Some(task) if may_still_go_down(task, date) => {
             Some("its guest, which was asked to shut down and may still do so".to_owned())
         }
-        _ if watched && trouble.is_some() => trouble,
         _ if status.qmp != "running" => Some(format!("the VM to run; it is {}", visible(&status.qmp, 40))),
         _ => agent(power, vmid, &status).await,
     };

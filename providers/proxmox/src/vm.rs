@@ -156,9 +156,10 @@ pub(crate) fn item(vm: &Vm, key: &Key, item: &ItemKey) -> Result<ItemReading, Un
             help: Some(devices(vm, &key.option)),
         });
     }
-    let show = |raw: &Raw| match raw {
-        Raw::Absent => None,
-        raw => Some(crate::show(item, raw)),
+    // What is absent and has no default says nothing.
+    let show = |raw: &Raw| match crate::canonical(item, raw) {
+        Raw::Absent if key.sub.as_deref() != Some("cache") => None,
+        _ => Some(crate::show(item, raw)),
     };
     let raw = bare(key, configured);
     let layer = |raw: &Raw| Layer { value: show(raw), source: None };

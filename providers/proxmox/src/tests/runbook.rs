@@ -82,7 +82,7 @@ fn row_1_11_the_pending_value_is_not_taken_for_the_running_one() {
     let world = running().with_pending("scsi0", "local-zfs:vm-107-disk-0,cache=writeback,discard=on,size=64G");
     let found = world.item(&ItemKey::from("107/scsi0/cache")).unwrap();
     assert_eq!(found.raw, text("writeback"));
-    assert_eq!(found.running.value, None);
+    assert_eq!(found.running.value.as_deref(), Some("none (default)"));
     assert_eq!(found.configured.value.as_deref(), Some("writeback"));
     let mut world = world;
     world.recorded = [ItemKey::from("107/scsi0/cache")].into();

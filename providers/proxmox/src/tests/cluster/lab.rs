@@ -66,6 +66,11 @@ impl Lab {
 
     /// Starts a cluster and changes the provider block that leads to it.
     pub(crate) async fn with(cluster: Cluster, change: impl FnOnce(&Running, &mut Block)) -> Self {
+        Self::at_pace(cluster, PACE, change).await
+    }
+
+    /// Starts a cluster that the provider takes for one of another pace.
+    pub(crate) async fn at_pace(cluster: Cluster, pace: f64, change: impl FnOnce(&Running, &mut Block)) -> Self {
         let running = cluster.start().await.unwrap();
         let mut block = Block::from([
             ("endpoint".to_owned(), Value::from(running.url())),
@@ -76,7 +81,7 @@ impl Lab {
         }
         change(&running, &mut block);
         let provider = Provider { address: address(), attributes: block };
-        let connector = connector_at_pace(&[(address(), provider)].into(), PACE).unwrap();
+        let connector = connector_at_pace(&[(address(), provider)].into(), pace).unwrap();
         Self {
             control: running.control(),
             running,

@@ -8,6 +8,8 @@ use tune_pve_sim::{Fault, FaultKind, TaskFault};
 use super::lab::{Lab, VMID, cluster};
 
 const LONG: Duration = Duration::from_mins(1);
+/// So long that a guest that is told to ignore a shutdown is not given up while a slow machine runs these tests.
+const VERY_LONG: Duration = Duration::from_hours(24);
 
 /// Sets a pending change and cycles the machine; returns the new mark.
 async fn cycle(lab: &Lab) -> String {
@@ -39,12 +41,13 @@ async fn row_1_11_a_cycle_makes_what_is_pending_run() {
 
 #[tokio::test]
 async fn row_1_10_what_is_waited_for_is_said() {
-    let lab = Lab::start(cluster()).await;
-    lab.control.set_flags(VMID, |flags| flags.guest_shutdown_seconds = 40.0);
+    let lab = patient(cluster()).await;
+    lab.control.set_flags(VMID, |flags| flags.guest_ignores_shutdown = true);
     let before = lab.sight().await.unwrap();
-    lab.order(&before.mark, LONG).await.unwrap();
+    lab.order(&before.mark, VERY_LONG).await.unwrap();
     let down = lab.until("its shutdown", |sight| sight.waits_for.is_some()).await;
     assert_eq!((down.mark.as_str(), down.waits_for.as_deref()), (before.mark.as_str(), Some("its shutdown")));
+    lab.control.guest_power_off(VMID);
     lab.until_back(&before.mark).await;
 }
 
@@ -217,27 +220,39 @@ async fn another_controller_finishes_what_a_killed_one_began() {
 #[tokio::test]
 async fn a_fence_waits_for_the_task_of_a_killed_controller() {
     let lab = Lab::start(cluster()).await;
-    lab.control.set_flags(VMID, |flags| flags.guest_shutdown_seconds = 30.0);
-    raw_post(&lab, &format!("/nodes/pve1/qemu/{VMID}/status/reboot")).await;
+    lab.control.set_flags(VMID, |flags| flags.guest_ignores_shutdown = true);
+    raw_post(&lab, &format!("/nodes/pve1/qemu/{VMID}/status/reboot?timeout=100000")).await;
     let keys = [format!("{VMID}/cores")];
-    let error = lab.read_behind_fence(&keys, Duration::from_millis(100)).await.unwrap_err();
+    let error = lab.read_behind_fence(&keys, Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.code.0, "tune::proxmox::not_settled");
     assert!(error.message.contains("the task qmreboot of VM 107"), "{}", error.message);
+    lab.control.guest_power_off(VMID);
     lab.read_behind_fence(&keys, LONG).await.unwrap();
     assert!(lab.control.tasks().iter().any(|task| task.kind == "qmreboot" && task.status.is_some()));
 }
 
 #[tokio::test]
 async fn the_guest_agent_is_waited_for_after_a_start_and_not_for_ever() {
-    let config = "agent: 1\ncores: 2\nmemory: 2048\nname: k3s\n";
-    let lab = Lab::start(cluster().vm(VMID, "pve1", config).running(VMID)).await;
-    let sight = lab.sight().await.unwrap();
-    assert_eq!(sight.waits_for.as_deref(), Some("the guest agent"));
+    let with_agent = || cluster().vm(VMID, "pve1", "agent: 1\ncores: 2\nname: k3s\n").running(VMID);
+    let lab = patient(with_agent()).await;
+    assert_eq!(lab.sight().await.unwrap().waits_for.as_deref(), Some("the guest agent"));
     lab.control.set_flags(VMID, |flags| flags.guest_agent = true);
     assert_eq!(lab.sight().await.unwrap().waits_for, None);
-    lab.control.set_flags(VMID, |flags| flags.guest_agent = false);
-    // It does not come, and after two of the cluster's minutes that is how it is.
-    lab.until("an end of the waiting", |sight| sight.waits_for.is_none()).await;
+    let hasty = Lab::with(with_agent(), |_, block| {
+        block.insert("agent_timeout".to_owned(), "1s".into());
+    })
+    .await;
+    hasty.until("an end of the waiting", |sight| sight.waits_for.is_none()).await;
+}
+
+/// A lab whose provider waits for hours.
+async fn patient(cluster: tune_pve_sim::Cluster) -> Lab {
+    Lab::with(cluster, |_, block| {
+        for name in ["shutdown_timeout", "agent_timeout"] {
+            block.insert(name.to_owned(), "24h".into());
+        }
+    })
+    .await
 }
 
 /// Sends a request as another client would, with the token of the tests.

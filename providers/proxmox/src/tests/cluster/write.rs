@@ -70,14 +70,20 @@ async fn an_answer_that_is_lost_is_looked_for_and_nothing_happens_twice() {
 }
 
 #[tokio::test]
-async fn what_never_gets_an_answer_is_unknown() {
-    let lab = Lab::start(cluster().fault(Fault::new(FaultKind::LostBefore).method("PUT"))).await;
-    let outcomes = lab.send(&RUNBOOK, Duration::from_secs(2)).await.unwrap();
+async fn what_never_gets_an_answer_is_unknown_and_shuts_the_fence() {
+    let lost = || cluster().fault(Fault::new(FaultKind::LostBefore).method("PUT"));
+    let keys = [format!("{VMID}/cores")];
+    let lab = Lab::at_pace(lost(), 1.0, |_, _| {}).await;
+    let outcomes = lab.send(&RUNBOOK, Duration::from_millis(50)).await.unwrap();
     assert_eq!(outcomes, [Outcome::Unknown, Outcome::Unknown]);
     // What was sent may still arrive, so a look behind the fence waits for the end of that.
-    let error = lab.read_behind_fence(&[format!("{VMID}/cores")], Duration::from_millis(200)).await.unwrap_err();
+    let error = lab.read_behind_fence(&keys, Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.code.0, "tune::proxmox::not_settled");
-    lab.read_behind_fence(&[format!("{VMID}/cores")], Duration::from_mins(1)).await.unwrap();
+    assert!(error.message.ends_with("it waits for a lost write to VM 107"), "{}", error.message);
+    let quick = Lab::at_pace(lost(), 200.0, |_, _| {}).await;
+    let outcomes = quick.send(&RUNBOOK, Duration::from_millis(50)).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Unknown, Outcome::Unknown]);
+    quick.read_behind_fence(&keys, Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test]
