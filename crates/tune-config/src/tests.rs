@@ -233,6 +233,16 @@ fn resolve_all(files: &[(&str, &str)], known: &Answers) -> (Vec<Vec<String>>, Re
     }
 }
 
+/// What comes of the first level of a configuration, whatever that is.
+fn first_level(files: &[(&str, &str)]) -> String {
+    let (files, words) = (folder(files), Words::new());
+    let vocabulary = words.vocabulary();
+    match resolve(&load(&files, &vocabulary, "0.1.0"), &Inputs::default(), &BTreeMap::new()) {
+        Ok(resolved) => format!("{resolved:?}"),
+        Err(mistakes) => format!("{mistakes:?}"),
+    }
+}
+
 /// Returns a value that is written as HCL.
 fn value_of(hcl: &str) -> Value {
     good(&format!("output \"x\" {{\n  value = {hcl}\n}}\n")).outputs["x"].value.clone()

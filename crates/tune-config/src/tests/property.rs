@@ -20,7 +20,20 @@ const WORDS: &[&str] = &[
     "%%{", "1", "-1", "0.5", "1e9", "1e999", "99999999999999999999", "true", "false", "null", "+", "-", "*", "/", "%", "==",
     "!=", "<", ">=", "&&", "||", "!", "range(", "try(", "can(", "merge(", "format(", "jsondecode(", "sensitive(", "keys(",
     "toset(", "string", "list(", "object(", "optional(", "#", "//", "/*", "*/", "é", "\u{1b}", "\r\n", "\t", "::", "'",
-    "\u{feff}",
+    "\u{feff}", "data", "\"etcd\"", "check", "probe", "assert", "rollout", "provider", "\"cloud\"", "alias", "module", "dynamic",
+    "content", "iterator", "labels", "\"disk\"", "\"vm\"", "precondition", "postcondition", "hosts", "members", "gates", "last",
+    "settle", "max_unavailable", "source", "\"./m\"", "providers", "self", "self.a", "data.etcd.a", "probe.etcd.a", "check.a",
+    "module.a", "path.module", "disk", "cloud", "cloud.a", "\"30s\"",
+];
+
+/// Blocks with holes, so that what is put into them gets as far as evaluation.
+const AROUND: &[&str] = &[
+    "provider \"cloud\" {\n  endpoint = \"e\"\n}\nresource \"vm\" \"a\" {\n  number = 1\n  HOLE\n  disk \"x\" {\n    HOLE\n  }\n}\n",
+    "host \"a\" {\n  address = \"a\"\n}\ndata \"etcd\" \"a\" {\n  hosts = [host.a]\n  HOLE\n}\n",
+    "host \"a\" {\n  address = \"a\"\n}\ncheck \"a\" {\n  probe \"etcd\" \"a\" {\n    hosts = [host.a]\n  }\n  assert {\n    HOLE\n  }\n}\n",
+    "host \"a\" {\n  address = \"a\"\n}\nrollout \"a\" {\n  members = [host.a]\n  HOLE\n}\n",
+    "module \"a\" {\n  source = \"./m\"\n  HOLE\n}\noutput \"o\" {\n  value = module.a.x\n}\n",
+    "dynamic \"disk\" {\n  for_each = [1]\n  HOLE\n  content {\n    HOLE\n  }\n}\n",
 ];
 
 /// Those pieces in any order.
@@ -107,6 +120,17 @@ proptest! {
         outcome(&format!("locals {{\n  a = {hcl}\n}}\n"));
         outcome(&format!("locals {{\n  a = \"{hcl}\"\n}}\n"));
         resolve_files(&[("main.tune.hcl", "variable \"a\" {}"), ("tune.vars.hcl", &hcl)], &Inputs::default()).ok();
+    }
+
+    #[test]
+    fn no_text_in_a_block_makes_it_panic(words in soup(), expression in expression(), around in prop::sample::select(AROUND)) {
+        let module = format!("variable \"x\" {{\n  default = 1\n}}\noutput \"x\" {{\n  value = {expression}\n}}\n{words}\n");
+        for hole in [words.clone(), format!("x = {expression}\n"), format!("condition = {expression}\nerror_message = \"x\"\n")] {
+            let hcl = around.replace("HOLE", &hole);
+            let files = [("main.tune.hcl", hcl.as_str()), ("m/x.tune.hcl", module.as_str())];
+            let once = super::first_level(&files);
+            prop_assert_eq!(once, super::first_level(&files));
+        }
     }
 
     #[test]

@@ -135,3 +135,30 @@ fn a_mark_can_be_taken_off() {
     assert_eq!(configuration.outputs["o"].value, tune_core::Value::from(3));
     assert!(configuration.variables["s"].sensitive);
 }
+
+#[test]
+fn no_secret_shows_in_what_is_read_and_rolled() {
+    let start =
+        "variable \"s\" {\n  sensitive = true\n  default = \"hunter2\"\n}\nhost \"h\" {\n  address = \"h\"\n}\n";
+    let texts = [
+        "provider \"cloud\" {\n  endpoint = \"e\"\n  token = var.s\n}\nresource \"vm\" \"a\" {\n  number = 1\n}\n",
+        "provider \"cloud\" {\n  endpoint = var.s\n}\n",
+        "provider \"cloud\" {\n  endpoint = \"e\"\n  token = [var.s]\n}\n",
+        "data \"etcd\" \"a\" {\n  hosts = [host.h]\n  port = var.s\n}\n",
+        "provider \"cloud\" {\n  endpoint = \"e\"\n}\ndata \"nodes\" \"a\" {\n  pool = var.s\n}\n",
+        "check \"c\" {\n  probe \"ssh\" \"p\" {\n    host = host.h\n    command = [var.s]\n  }\n  assert {\n    condition = probe.ssh.p.output == var.s\n    error_message = var.s\n  }\n}\n",
+        "check \"c\" {\n  assert {\n    condition = var.s == \"x\"\n    error_message = \"not ${var.s}\"\n  }\n}\n",
+        "rollout \"r\" {\n  members = [host.h]\n  settle = var.s\n  max_unavailable = var.s\n  on_failure = var.s\n  last = [var.s]\n}\n",
+        "rollout \"r\" {\n  members = [var.s]\n}\n",
+        "resource \"sysctl\" \"a\" {\n  host = host.h\n  settings = {}\n  lifecycle {\n    accept = [var.s]\n    precondition {\n      condition = var.s\n      error_message = var.s\n    }\n  }\n}\n",
+        "provider \"cloud\" {\n  endpoint = \"e\"\n}\nresource \"vm\" \"a\" {\n  number = 1\n  dynamic \"disk\" {\n    for_each = [1]\n    labels = [var.s]\n    content {\n      cache = var.s\n    }\n  }\n}\n",
+        "module \"m\" {\n  source = \"./m\"\n  a = var.s\n}\noutput \"o\" {\n  value = module.m.a\n}\nresource \"sysctl\" \"a\" {\n  host = host.h\n  settings = { a = module.m.a }\n}\n",
+        "module \"m\" {\n  source = \"./m\"\n  a = 1\n  b = var.s\n  for_each = { (var.s) = 1 }\n}\n",
+    ];
+    let module = "variable \"a\" {}\nvariable \"b\" {\n  type = number\n  default = 1\n}\noutput \"a\" {\n  value = \"${var.a}!\"\n}\n";
+    for text in texts {
+        let main = format!("{start}{text}");
+        let printed = super::first_level(&[("main.tune.hcl", &main), ("m/x.tune.hcl", module)]);
+        assert!(!printed.contains(SECRET), "{text}\n=>\n{printed}");
+    }
+}
