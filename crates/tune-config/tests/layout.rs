@@ -23,8 +23,10 @@ fn terraform(text: &str) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(text.as_bytes()).expect("it reads its input");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends with its input");
     assert!(output.status.success(), "terraform takes what we take: {text}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
