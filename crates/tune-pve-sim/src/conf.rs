@@ -315,3 +315,63 @@ pub(crate) fn typed(key: &str, value: &str) -> Json {
 pub(crate) fn section_json(section: &Section) -> Map<String, Json> {
     section.iter().map(|(key, value)| (key.clone(), typed(key, value))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_do_not_fit_are_gone_with_the_next_write() {
+        let file =
+            b"cores: 2\r\nkvm: 2\nsockets : 2\nnope: 1\nscsi0: imgs:1/a.raw,cyls=3\n#a%20b\nonboot: yes\nmemory: 0512\n";
+        let mut conf = Conf::parse(file);
+        assert_eq!(conf.print().unwrap(), b"#a b\ncores: 2\nmemory: 0512\nonboot: 1\n");
+        assert_eq!(conf.digest, digest(file));
+    }
+
+    #[test]
+    fn sections_are_kept_apart_and_printed_in_their_order() {
+        let file = b"cores: 1\n\n[PENDING]\ncores: 2\ndelete: net0\n\n[before]\ncores: 3\nsnaptime: 5\n";
+        let mut conf = Conf::parse(file);
+        assert_eq!(conf.pending["cores"], "2");
+        assert_eq!(conf.snapshots["before"]["cores"], "3");
+        assert_eq!(conf.print().unwrap(), file);
+    }
+
+    #[test]
+    fn the_last_of_two_lines_counts() {
+        assert_eq!(Conf::parse(b"cores: 1\ncores: 2\n").main["cores"], "2");
+    }
+
+    #[test]
+    fn text_outside_of_latin_1_is_kept_as_utf_8() {
+        let mut conf = Conf::default();
+        conf.main.insert("ciuser".to_owned(), "\u{e9}".to_owned());
+        assert_eq!(conf.print().unwrap(), b"ciuser: \xe9\n");
+        conf.main.insert("ciuser".to_owned(), "\u{2713}".to_owned());
+        assert_eq!(conf.print().unwrap(), "ciuser: \u{2713}\n".as_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn printing_again_changes_nothing(file in "((cores|name|onboot|memory|description|#|scsi0|\\[PENDING\\]|\\[snap\\]|delete|foo|net0):? ?[ -~]{0,20}\n){0,12}") {
+            let mut conf = Conf::parse(file.as_bytes());
+            if let Ok(first) = conf.print() {
+                let second = Conf::parse(&first).print().expect("what was printed can be read");
+                prop_assert_eq!(String::from_utf8_lossy(&first), String::from_utf8_lossy(&second));
+            }
+        }
+
+        #[test]
+        fn a_description_comes_back(text in "[^\r\u{85}]{0,40}") {
+            let mut conf = Conf::default();
+            conf.main.insert("description".to_owned(), text.clone());
+            let printed = conf.print().expect("any description can be printed");
+            let read = Conf::parse(&printed);
+            let back = read.main.get("description").map_or("", String::as_str);
+            prop_assert_eq!(back.trim_end(), text.trim_end());
+        }
+    }
+}

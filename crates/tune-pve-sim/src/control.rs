@@ -59,6 +59,11 @@ impl Control {
         self.vm(vmid, |vm| String::from_utf8_lossy(&vm.raw).into_owned())
     }
 
+    /// The digest of a machine's configuration file, as the API gives it.
+    pub fn digest(&self, vmid: u32) -> Option<String> {
+        self.vm(vmid, |vm| vm.conf().digest.clone())
+    }
+
     /// Overwrites a machine's configuration file, as an administrator with an editor does.
     pub fn write_config(&self, vmid: u32, text: &str) {
         self.vm(vmid, |vm| vm.set_raw(text.as_bytes().to_vec()));

@@ -337,6 +337,8 @@ pub(crate) fn prepare(world: &mut World, act: &Act<'_>, mut params: Params) -> R
         take(key);
     }
     check::check_ssh_keys(&params)?;
+    crate::update::clamp_cpu_units(&mut params);
+    crate::update::resolve_cdrom(&mut params);
     if let Some(pool) = pool.as_ref().filter(|pool| !world.access.pools.contains_key(*pool)) {
         return Err(Failure::permission(&format!("pool '{pool}' does not exist")));
     }

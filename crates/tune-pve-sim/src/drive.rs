@@ -162,3 +162,50 @@ pub(crate) fn boot_disk_size(section: &Section) -> Option<u64> {
     let disk = drives.find(|drive| !drive.is_cdrom() && !drive.file().is_empty())?;
     disk.size()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn printed(key: &str, input: &str) -> String {
+        Drive::parse_new(key, input).unwrap().print()
+    }
+
+    #[test]
+    fn a_drive_prints_its_volume_first_and_the_rest_in_order() {
+        assert_eq!(printed("scsi0", "discard=on,imgs:1/a.raw,cache=none,,"), "imgs:1/a.raw,cache=none,discard=on");
+        assert_eq!(printed("scsi0", "volume=imgs:1/a.raw,size=32768M,ssd=yes"), "imgs:1/a.raw,size=32G,ssd=1");
+        assert_eq!(printed("scsi0", "imgs:1/a.raw,size=33280M"), "imgs:1/a.raw,size=33280M");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_servers_words() {
+        let refused = |key: &str, input: &str| Drive::try_parse(key, input, true).unwrap_err();
+        let schema = |text: &str| Refused::Schema(text.to_owned());
+        assert_eq!(refused("scsi31", "none"), Refused::Key);
+        assert_eq!(refused("scsi0", "none,mbps=1,mbps_rd=1"), Refused::Together);
+        assert_eq!(refused("scsi0", "none,mbps_max=1"), Refused::Together);
+        assert_eq!(
+            refused("scsi0", "imgs:1/a.raw,imgs:1/b.raw"),
+            schema("duplicate key in comma-separated list property: file\n")
+        );
+        assert_eq!(refused("scsi0", "none,cache="), schema("missing key in comma-separated list property\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn printing_again_changes_nothing(
+            cache in prop::sample::select(vec!["none", "writeback", "unsafe"]),
+            flags in prop::collection::vec(prop::sample::select(vec!["ssd=1", "discard=on", "iothread=0", "ro=1", "backup=0", "size=4G", "mbps=2.5", "queues=3"]), 0..4),
+            key in prop::sample::select(vec!["scsi0", "virtio3", "sata1", "ide0"]),
+        ) {
+            let input = format!("imgs:1/a.raw,cache={cache},{}", flags.join(","));
+            if let Some(drive) = Drive::parse(key, &input) {
+                let first = drive.print();
+                prop_assert_eq!(Drive::parse(key, &first).map(|drive| drive.print()), Some(first));
+            }
+        }
+    }
+}

@@ -43,19 +43,11 @@ impl Update {
         let revert_list = take_list(&mut params, "revert");
         let force = params.remove("force").is_some_and(|value| value.is_true());
         options_check::check_ssh_keys(&params)?;
-        if let Some(units) = params.get_mut("cpuunits")
-            && let Some(number) = units.text().map(crate::numbers::leading_number)
-        {
-            *units = Value::Text(crate::numbers::print_number(number.clamp(1.0, 10_000.0)));
-        }
+        clamp_cpu_units(&mut params);
         if !truthy(&delete_list) && !truthy(&revert_list) && params.is_empty() {
             return Err(Failure::internal("no options specified"));
         }
-        if let Some(cdrom) = params.remove("cdrom") {
-            let text = cdrom.text().unwrap_or_default();
-            let text = if text.contains("media=") { text.to_owned() } else { format!("{text},media=cdrom") };
-            params.insert("ide2".to_owned(), Value::Text(text));
-        }
+        resolve_cdrom(&mut params);
         let (revert, delete) = lists(&params, &revert_list, &delete_list)?;
         options_check::check_drives(world, &mut params)?;
         options_check::complete(world, &mut params)?;
@@ -335,6 +327,24 @@ impl Update {
             _ => {}
         }
         Ok(value)
+    }
+}
+
+/// Brings the CPU weight into the range of the host's control groups.
+pub(crate) fn clamp_cpu_units(params: &mut Params) {
+    if let Some(units) = params.get_mut("cpuunits")
+        && let Some(number) = units.text().map(crate::numbers::leading_number)
+    {
+        *units = Value::Text(crate::numbers::print_number(number.clamp(1.0, 10_000.0)));
+    }
+}
+
+/// Puts the CD drive's old name into today's.
+pub(crate) fn resolve_cdrom(params: &mut Params) {
+    if let Some(cdrom) = params.remove("cdrom") {
+        let text = cdrom.text().unwrap_or_default();
+        let text = if text.contains("media=") { text.to_owned() } else { format!("{text},media=cdrom") };
+        params.insert("ide2".to_owned(), Value::Text(text));
     }
 }
 

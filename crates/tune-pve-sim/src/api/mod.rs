@@ -182,6 +182,9 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Result<Reply, Failure>
     check_need(world, route.need, &call)?;
     if in_path.iter().any(|(key, _)| *key == "node") {
         check_node(world, call.node())?;
+        if call.node() == "localhost" {
+            call.params.insert("node".to_owned(), Value::Text(world.local.clone()));
+        }
     }
     check_schema(route, &in_path, &mut call)?;
     (route.run)(world, &call)

@@ -140,8 +140,8 @@ fn state_storage(world: &World, conf: &crate::conf::Conf) -> String {
 fn resume(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     only_root(call, &["skiplock", "nocheck"])?;
     let vmid = call.vmid();
-    let conf = world.load(call.node(), vmid)?;
-    let from_disk = conf.main.get("lock").is_some_and(|lock| lock == "suspended");
+    let conf = world.load(call.node(), vmid);
+    let from_disk = conf.is_ok_and(|conf| conf.main.get("lock").is_some_and(|lock| lock == "suspended"));
     if !from_disk {
         running(world, call)?;
     }
