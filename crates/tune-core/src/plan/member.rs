@@ -65,12 +65,16 @@ pub fn judge_member(
 ) -> Judgement {
     let mut judgement = Judgement::default();
     let mut runs_on: BTreeMap<Address, Address> = BTreeMap::new();
+    let lookups = member_lookups(plan, member);
     let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
     for (address, resource) in looked_at(plan, member) {
         for (host, items) in by_host(resource) {
-            let Some(view) = View::of(plan, member, readings, host, &address.kind) else { continue };
+            let Some(view) = View::of(&lookups, readings, host, &address.kind) else { continue };
             let desired = desired(plan, resource, host, &items, side);
-            let Some(impact) = view.impact(kinds, &address.kind, &desired) else { continue };
+            // Where nothing is wanted, the resource still says where its guest runs.
+            let known = desired.items.is_empty().then(|| self::desired(plan, resource, host, &items, Side::After));
+            let asked = known.as_ref().unwrap_or(&desired);
+            let Some(impact) = view.impact(kinds, &address.kind, asked) else { continue };
             if let (Some(guest), Some(on)) = (&resource.guest, &impact.runs_on) {
                 runs_on.insert(guest.clone(), on.clone());
             }
@@ -106,7 +110,10 @@ impl Judgement {
             let Some(judged) = impact.items.get(&wanted.key) else { continue };
             if side == Side::After || in_effect_differs(item, found) {
                 let here = self.activations.entry(item.id.host.clone()).or_default();
-                here.extend(judged.activations.iter().cloned());
+                // With nothing left that sets a value, its kind cannot tell what a boot would yield. What made ours run is
+                // then what makes the earlier one run.
+                let is_mute = side == Side::Before && judged.activations.is_empty();
+                here.extend(if is_mute { &item.activations } else { &judged.activations }.iter().cloned());
             }
             if !resource.accept.contains(&Consent::ForeignPending) {
                 self.foreign.extend(judged.needs.get(&Consent::ForeignPending).cloned());
@@ -129,15 +136,13 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn of(
-        plan: &Plan,
-        member: &Member,
+        lookups: &BTreeMap<HostId, ReadRequest>,
         readings: &'a BTreeMap<HostId, HostReading>,
         host: &HostId,
         kind: &str,
     ) -> Option<Self> {
         let answer = readings.get(host)?;
-        let request = member_lookups(plan, member).remove(host)?;
-        let position = request.lookups.iter().position(|lookup| lookup.kind == kind)?;
+        let position = lookups.get(host)?.lookups.iter().position(|lookup| lookup.kind == kind)?;
         Some(Self { answer, reading: answer.readings.get(position)? })
     }
 

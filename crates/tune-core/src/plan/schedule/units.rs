@@ -12,7 +12,7 @@ use crate::rollout::Rollout;
 /// What is scheduled as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unit {
-    /// A resource that interrupts nothing, on a host of no rollout.
+    /// A resource on a host of no rollout on which nothing has to be activated.
     Quiet(Address),
     /// Everything that is done to one member.
     Member(Address),
@@ -44,15 +44,16 @@ impl<'a> Units<'a> {
         }
         let hosts: BTreeMap<&Address, Address> =
             plan.resources.iter().map(|(address, resource)| (address, host_of(plan, address, resource))).collect();
-        let interrupted: BTreeSet<&Address> = plan
+        // Only a turn activates anything, even what interrupts nothing.
+        let activated: BTreeSet<&Address> = plan
             .resources
             .iter()
-            .filter(|(_, resource)| resource.interrupts())
+            .filter(|(_, resource)| resource.needs_activation())
             .map(|(address, _)| &hosts[address])
             .collect();
         let unit_of = plan.resources.iter().map(|(address, resource)| {
             let host = &hosts[address];
-            let is_member = rollout_of.contains_key(host) || interrupted.contains(host);
+            let is_member = rollout_of.contains_key(host) || activated.contains(host);
             let unit = if is_member && resource.has_work() {
                 Unit::Member(host.clone())
             } else {
