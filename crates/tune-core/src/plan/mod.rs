@@ -127,7 +127,7 @@ pub struct Plan {
     pub hosts: BTreeMap<HostId, PlannedHost>,
     /// What runs when: stages follow one another.
     pub stages: Vec<Stage>,
-    /// The rollouts that have turns in `stages`.
+    /// The rollouts that have turns in `stages`, or members that another's turn may take down.
     pub rollouts: BTreeMap<Address, Rollout>,
     /// The checks that those rollouts wait for.
     pub checks: BTreeMap<Address, Check>,

@@ -33,19 +33,34 @@ pub(super) fn schedule(plan: &mut Plan, request: &Request<'_>) {
             Vec::new()
         }
     };
-    let taking_part: BTreeMap<Address, Rollout> = stages
-        .iter()
-        .filter_map(|stage| match stage {
-            Stage::Turn(turn) => turn.rollout.as_ref(),
-            Stage::Quiet(_) => None,
-        })
-        .filter_map(|name| Some((name.clone(), rollouts.get(name)?.clone())))
-        .collect();
+    let taking_part: BTreeMap<Address, Rollout> =
+        rollouts.iter().filter(|(_, rollout)| takes_part(plan, rollout, &stages)).map(own).collect();
     mistakes.extend(problems::of_stages(plan, &stages, &groups, &rollouts, request));
     plan.checks = checks(&taking_part, request);
     plan.rollouts = taking_part;
     plan.stages = stages;
     plan.problems.extend(mistakes);
+}
+
+/// Whether a rollout has a say: it has turns itself, or a machine goes down that its members may run on by then.
+fn takes_part(plan: &Plan, rollout: &Rollout, stages: &[Stage]) -> bool {
+    let mut turns = stages.iter().filter_map(|stage| match stage {
+        Stage::Turn(turn) => Some(turn),
+        Stage::Quiet(_) => None,
+    });
+    let carriers: BTreeSet<&Address> = plan.resources.values().filter_map(|resource| resource.runs_on.as_ref()).collect();
+    let is_guest = |member: &Address| {
+        plan.resources.values().any(|resource| resource.runs_on.is_some() && resource.guest.as_ref() == Some(member))
+    };
+    let goes_down = |member: &Member| {
+        let down = |host: &Address| rollout.members.contains(host);
+        member.down.iter().any(down) || (carriers.contains(&member.host) && rollout.members.iter().any(is_guest))
+    };
+    turns.any(|turn| turn.rollout.as_ref() == Some(&rollout.address) || turn.members.iter().any(goes_down))
+}
+
+fn own<'a>((name, rollout): (&'a Address, &'a Rollout)) -> (Address, Rollout) {
+    (name.clone(), rollout.clone())
 }
 
 /// The checks that the rollouts of a plan wait for.

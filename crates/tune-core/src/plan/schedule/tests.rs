@@ -180,6 +180,19 @@ fn where_guests_run_is_looked_at_again_before_a_turn_whatever_is_to_be_done_with
 }
 
 #[test]
+fn a_group_has_a_say_when_a_machine_of_no_rollout_takes_its_members_down() {
+    let mut fleet = nested();
+    fleet.roll("r", &["a", "c"], true).max_unavailable = Cap::Count(1);
+    fleet.roll("s", &["h2"], true);
+    fleet.apply();
+    fleet.want("h1", "h1", &[("reboot.y", "30")]);
+    let plan = apply(&fleet);
+    assert_eq!(stages(&plan), ["h1(h1; reboot)"]);
+    assert_eq!(plan.rollouts.keys().collect::<Vec<_>>(), [&Address::new("rollout", "r")]);
+    assert_eq!(plan.checks.len(), 1);
+}
+
+#[test]
 fn a_hypervisor_that_carries_too_many_of_a_group_is_refused() {
     let mut fleet = nested();
     fleet.roll("r", &["a", "b", "c"], true);
