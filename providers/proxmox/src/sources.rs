@@ -53,6 +53,7 @@ struct Description {
 
 /// The machines that were found.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "proxmox_vms")]
 struct Found {
     /// The machines by their numbers, each with `vmid`, `name`, `node`, `pool` and `tags`.
     vms: BTreeMap<String, Listed>,
@@ -78,6 +79,7 @@ struct Which {
 
 /// A machine as it is now.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "proxmox_vm")]
 struct Now {
     /// Its number.
     vmid: u32,

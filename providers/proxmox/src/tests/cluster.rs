@@ -2,8 +2,10 @@
 //! through.
 
 mod access;
+mod chaos;
 mod contract;
 mod lab;
 mod power;
 mod read;
+mod sources;
 mod write;

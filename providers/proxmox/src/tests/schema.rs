@@ -23,6 +23,13 @@ fn the_published_schema_is_current() {
 }
 
 #[test]
+fn the_published_schemas_of_the_sources_are_current() {
+    for source in crate::sources() {
+        tune_source::testing::check_schema(&*source);
+    }
+}
+
+#[test]
 fn every_row_is_an_attribute_with_a_manual() {
     let kind = crate::kind();
     let schema = kind.schema();
