@@ -36,7 +36,7 @@ check "etcd" {
   }
   assert {
     condition     = probe.etcd.now.healthy_voters == length(host.etcd)
-    error_message = "Every member must be healthy and keep up before the next one may go."
+    error_message = "Not healthy: ${join(", ", [for m in probe.etcd.now.members : "${m.name} (${m.error})" if !m.healthy])}."
   }
   assert {
     condition     = length(probe.etcd.now.alarms) == 0

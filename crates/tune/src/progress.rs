@@ -55,6 +55,8 @@ struct Taken {
     steps: Vec<String>,
     /// What is happening or waited for.
     remark: String,
+    /// Why it is still waited for.
+    because: String,
 }
 
 /// A resource under way.
@@ -173,7 +175,9 @@ impl Watch for Progress {
                 });
             }
             RunEvent::PuttingBack { resource, reason } => {
-                self.draw(&Self::line(&paint::removed("✘"), &resource, &reason), |shown| {
+                // What is put back with its member has no reason of its own, and the member's is said.
+                let line = Self::line(&paint::removed("✘"), &resource, &reason);
+                self.draw(if reason.is_empty() { "" } else { &line }, |shown| {
                     if let Some(running) = shown.running.get_mut(&resource) {
                         "putting it back".clone_into(&mut running.remark);
                     }
@@ -231,6 +235,7 @@ impl Progress {
                     within: Duration::from_secs(within),
                     steps: Vec::new(),
                     remark: "looking at the facts again".to_owned(),
+                    because: String::new(),
                 };
                 let line = if self.live { String::new() } else { Self::line("◐", &member, "begun") };
                 self.draw(&line, |shown| {
@@ -246,6 +251,7 @@ impl Progress {
                     if let Some(taken) = shown.members.get_mut(&member) {
                         taken.steps.clear();
                         "putting it back".clone_into(&mut taken.remark);
+                        taken.because.clear();
                     }
                 });
             }
@@ -289,12 +295,13 @@ impl Progress {
     fn phase(&self, member: &Address, phase: Phase) {
         // What comes next says so, with everything that was done.
         let is_settled = phase == Phase::Settled;
+        let mut because = String::new();
         let (step, remark) = match phase {
             Phase::Journal => (None, "writing its changes".to_owned()),
             Phase::Ordered { activation } => (None, format!("{activation} ordered")),
             Phase::Waiting { activation, on } => {
-                // On a terminal the time is what is watched; why there is no answer would push it off the line.
-                let on = if self.live { on.split(" (").next().unwrap_or_default() } else { &on };
+                let (on, why) = on.split_once(" (").unwrap_or((&on, ""));
+                because = text::visible(why.strip_suffix(')').unwrap_or(why), 200);
                 (None, format!("{activation}: waiting for {}", text::visible(on, 200)))
             }
             Phase::Back { activation, seconds, mark: _ } => {
@@ -307,25 +314,32 @@ impl Progress {
             Phase::Gate { failing } => {
                 let names: Vec<String> = failing.iter().map(|gate| gate.check.to_string()).collect();
                 let reasons: Vec<String> = failing.iter().flat_map(members::reasons).collect();
-                (None, format!("waiting for {}: {}", names.join(", "), reasons.join("; ")))
+                because = reasons.join("; ");
+                (None, format!("waiting for {}", names.join(", ")))
             }
             Phase::Settled => (Some("gates hold".to_owned()), "done".to_owned()),
             Phase::Undoing => (None, "putting its values back".to_owned()),
-            Phase::Unreachable { reason } => (None, format!("cannot be reached: {}", text::visible(&reason, 200))),
+            Phase::Unreachable { reason } => {
+                because = text::visible(&reason, 200);
+                (None, "cannot be reached".to_owned())
+            }
         };
-        let is_new = {
+        let news = {
             let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.said.insert(member.clone(), remark.clone()).as_ref() != Some(&remark)
+            let said = format!("{remark}: {because}");
+            let said = said.strip_suffix(": ").unwrap_or(&said).to_owned();
+            (shown.said.insert(member.clone(), said.clone()).as_ref() != Some(&said)).then_some(said)
         };
         // Who watches sees the line change; elsewhere each change is a line of its own.
-        let line = if self.live || !is_new || is_settled { String::new() } else { Self::line("◐", member, &remark) };
+        let news = news.filter(|_| !self.live && !is_settled);
+        let line = news.map(|said| Self::line("◐", member, &said)).unwrap_or_default();
         self.draw(&line, |shown| {
             let Some(taken) = shown.members.get_mut(member) else { return };
             if remark.ends_with("ordered") {
                 taken.activated = Some(Instant::now());
             }
             taken.steps.extend(step);
-            taken.remark = remark;
+            (taken.remark, taken.because) = (remark, because);
         });
     }
 }
@@ -364,6 +378,9 @@ impl Shown {
             if !taken.steps.is_empty() {
                 let steps: Vec<String> = taken.steps.iter().map(|step| format!("✔ {step}")).collect();
                 lines.push(format!("      {}", steps.join("   ")));
+            }
+            if !taken.because.is_empty() {
+                lines.push(format!("      {}", taken.because));
             }
         }
         if self.running.len() > MOST_LINES {

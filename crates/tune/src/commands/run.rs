@@ -9,6 +9,7 @@ use tune_engine::{Conduct, Engine, Report, Stop, Store, Urgency};
 
 use crate::args::{Global, VariableOptions};
 use crate::exit::{Exit, Failure};
+use crate::paint;
 use crate::progress::Progress;
 use crate::project::{self, Need, Project};
 use crate::render::diagnostic::{self, Notice};
@@ -79,6 +80,12 @@ async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &O
     if !planned.problems.is_empty() {
         let notices = diagnostic::of_mistakes(&planned.problems, &project.configuration);
         return Err(Failure { exit: Exit::Error, notices });
+    }
+    let skipped: Vec<String> = order.selection.skip_gates.iter().map(ToString::to_string).collect();
+    if planned.has_work() && !skipped.is_empty() {
+        let text =
+            format!("\nThis run does not wait for {}, because you said so; its record tells.\n", skipped.join(", "));
+        terminal::print(&paint::notable(text))?;
     }
     if planned.has_work() && !order.approved {
         approve(order.question).await?;
@@ -164,7 +171,8 @@ async fn execute(
         hosts: &project.configuration.hosts,
         wait: order.wait,
     };
-    let run = engine.run(store, planned, &conduct, &order.command, &by, progress, &stop);
+    let command = recorded(order);
+    let run = engine.run(store, planned, &conduct, &command, &by, progress, &stop);
     tokio::pin!(run);
     let report = loop {
         tokio::select! {
@@ -181,6 +189,12 @@ async fn execute(
     };
     progress.clear();
     Ok(report?)
+}
+
+/// What the history calls a run: its command, and what it was told not to wait for.
+fn recorded(order: &Order) -> String {
+    let skipped = order.selection.skip_gates.iter().map(|gate| format!(" -skip-gate={gate}"));
+    skipped.fold(order.command.clone(), |command, skipped| command + &skipped)
 }
 
 fn outputs(configuration: &Configuration) -> String {

@@ -266,11 +266,13 @@ fn amounts(written: usize, recorded: usize) -> String {
 }
 
 fn with_undone(what: &str, undone: usize) -> String {
-    match undone {
-        0 => what.to_owned(),
-        1 => format!("{what}; 1 write is undone"),
-        _ => format!("{what}; {undone} writes are undone"),
-    }
+    let sum = match undone {
+        0 => return what.to_owned(),
+        1 => "1 write is undone".to_owned(),
+        _ => format!("{undone} writes are undone"),
+    };
+    // What was put back with its member did not fail by itself.
+    if what.is_empty() { sum } else { format!("{what}; {sum}") }
 }
 
 fn label(kinds: &Kinds, id: &ItemId) -> String {
