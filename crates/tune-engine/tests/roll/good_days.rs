@@ -57,7 +57,7 @@ async fn what_is_waited_for_is_said() {
             "rebuild of the boot image",
             "rebuild of the boot image done, boot 1",
             "reboot",
-            "waits for `b` does not answer",
+            "waits for an answer (`b` does not answer)",
             "waits for units to start",
             "reboot done, boot 2",
             "verify",
