@@ -27,7 +27,7 @@ use module::ModuleScope;
 
 use crate::code;
 use crate::configuration::{Configuration, VariableValue};
-use crate::diagnostic::{Diagnostic, Diagnostics, shown};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
 use crate::live::{Evaluations, Kept};
 use crate::module::{Declared, Module};
@@ -99,6 +99,8 @@ struct Resolution<'a> {
     queries: BTreeMap<Address, Query>,
     /// Those of them that have no answer.
     unanswered: BTreeSet<Address>,
+    /// Questions of which something is not known yet, with the headers of their blocks.
+    waiting: BTreeMap<Address, Span>,
     live: Evaluations,
     diagnostics: Vec<Diagnostic>,
     budget: Budget,
@@ -148,6 +150,7 @@ impl<'a> Resolution<'a> {
             answers,
             queries: BTreeMap::new(),
             unanswered: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             live: Evaluations::default(),
             diagnostics: module.diagnostics.clone(),
             budget: Budget::default(),
@@ -194,6 +197,14 @@ impl<'a> Resolution<'a> {
         let mut seen = HashSet::new();
         evaluated.retain(|mistake| mistake.span().is_none() || seen.insert((mistake.code, mistake.span())));
         diagnostics.append(&mut evaluated);
+        let is_wrong = diagnostics.iter().any(|mistake| mistake.severity == Severity::Error);
+        if needs.is_none() && self.answers.is_some() && !is_wrong {
+            // Nothing may be left out in silence, so what can never be asked is a mistake.
+            diagnostics.extend(self.waiting.into_iter().map(|(address, header)| {
+                let message = format!("`data.{}` cannot be asked", shown(&address.to_string()));
+                Diagnostic::error(code::ANSWER, header, message, "something that it needs is never known")
+            }));
+        }
         let diagnostics = Diagnostics::new(diagnostics, sources);
         if diagnostics.has_errors() {
             return Err(diagnostics);

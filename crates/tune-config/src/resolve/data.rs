@@ -66,7 +66,10 @@ impl Resolution<'_> {
         let unknown = Value::unknown(source.answer_type());
         let query = if waits { None } else { self.query(address.clone(), &entries, attributes, provider.flatten()) };
         let answer = match query {
-            None => unknown,
+            None => {
+                self.waiting.insert(address, block.header);
+                unknown
+            }
             Some(query) => {
                 self.queries.insert(address.clone(), query);
                 self.answered(address, &source.answer_type(), block.header)

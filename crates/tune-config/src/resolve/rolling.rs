@@ -196,6 +196,14 @@ impl Attributes<'_, '_> {
     fn last(&mut self, rollout: &mut Rollout) -> Option<live::LiveLast> {
         let attribute = *self.block.attributes.get("last")?;
         let (value, dependencies) = self.resolution.evaluate(attribute.value, Surroundings::default());
+        if value.has_secret() {
+            self.complete = false;
+            let span = self.resolution.place(attribute, &[]);
+            let message = "a secret cannot be used in `last`";
+            let label = "this is made from a sensitive value, and the order is shown";
+            self.resolution.diagnostics.push(Diagnostic::error(code::SENSITIVE_VALUE, span, message, label));
+            return None;
+        }
         let resolution = &*self.resolution;
         rollout.last_depends_on =
             dependencies.data.iter().filter_map(|address| resolution.queries.get(address)).cloned().collect();

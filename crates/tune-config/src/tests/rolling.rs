@@ -226,3 +226,12 @@ fn what_is_read_live_sees_no_changed_file() {
     assert_eq!(verdict(&configuration, Some(answer)), Verdict::Pass);
     assert!(configuration.files.contains_key("limit"));
 }
+
+#[test]
+fn the_order_of_a_rollout_is_no_secret() {
+    let hcl = format!("{GROUP}\nrollout \"r\" {{\n  members = host.h\n  last    = sensitive([host.h[\"a\"]])\n}}\n");
+    assert_eq!(
+        super::shown(&super::mistakes(&hcl)),
+        "sensitive_value «sensitive(*************)» a secret cannot be used in `last`"
+    );
+}
