@@ -187,6 +187,9 @@ impl World {
             }
         }
         self.check_nets(act, conf)?;
+        if conf.main.get("bios").is_some_and(|bios| bios == "ovmf") && !conf.main.contains_key("efidisk0") {
+            self.warn(act, "no efidisk configured! Using temporary efivars disk.");
+        }
         Ok(machine)
     }
 

@@ -238,14 +238,14 @@ impl World {
         if let Some(message) = self.injected_failure(&kind, act.vmid) {
             return self.end_task(id, Err(Failure::internal(message)));
         }
-        let step = self.step_job(&act, &mut job);
-        let busy: Duration = std::mem::take(&mut self.busy).iter().map(|(_, _, time)| *time).sum();
-        if !matches!(step, Err(Failure::Locked(_))) && self.tasks.list[&id].lock_deadline.is_some() {
+        if self.tasks.list[&id].lock_deadline.is_some() && self.lock_for_now(act.vmid, act.task).is_ok() {
             if let Some(task) = self.tasks.list.get_mut(&id) {
                 task.lock_deadline = None;
             }
             self.tasks.log(id, " OK");
         }
+        let step = self.step_job(&act, &mut job);
+        let busy: Duration = std::mem::take(&mut self.busy).iter().map(|(_, _, time)| *time).sum();
         match step {
             Err(Failure::Locked(vmid)) => self.wait_for_lock(id, vmid, job),
             Ok(Progress::After(time)) => {
