@@ -38,22 +38,44 @@ pub(super) fn form(text: &str) -> Params {
     params
 }
 
-/// Decodes a JSON body. The error is the server's text.
+/// Decodes a JSON body. The error is the server's text, as its language words it.
 pub(super) fn json(body: &[u8]) -> Result<Params, String> {
-    let parsed: Result<Json, _> = serde_json::from_slice(body);
-    match parsed {
+    let place = "at AnyEvent.pm line 1036.\n";
+    match serde_json::from_slice(body) {
         Ok(Json::Object(map)) => Ok(map.iter().map(|(key, value)| (key.clone(), from_json(value))).collect()),
-        Ok(_) => Err("unable to parse parameters - expected a JSON object\n".to_owned()),
-        Err(_) => {
-            let text = String::from_utf8_lossy(body);
-            let start: String = text.chars().take(20).collect();
-            Err(format!(
-                "malformed JSON string, neither tag, array, object, number, string or atom, at character offset 0 \
-                 (before \"{start}\") at AnyEvent.pm line 1036.\n"
-            ))
+        Ok(Json::Array(_)) => Err(format!("Not a HASH reference {place}")),
+        Ok(scalar) => {
+            let text = scalar.as_str().map_or_else(|| scalar.to_string(), str::to_owned);
+            Err(format!("Can't use string (\"{text}\") as a HASH ref while \"strict refs\" in use {place}"))
         }
+        Err(error) => Err(format!("{} {place}", malformed(&String::from_utf8_lossy(body), &error))),
     }
 }
+
+/// What the server's JSON parser says about a text, and where.
+fn malformed(text: &str, error: &serde_json::Error) -> String {
+    let blank = text.len() - text.trim_start().len();
+    let inner = text[blank..].strip_prefix('{').map(|rest| text.len() - rest.trim_start().len());
+    let (what, offset) = match inner {
+        Some(at) if !text[at..].starts_with(['"', '}']) => ("'\"' expected", at),
+        _ if error.is_eof() && text.matches('"').count() % 2 == 1 => {
+            ("unexpected end of string while parsing JSON string", text.len())
+        }
+        Some(_) if error.is_eof() && !text.trim_end().ends_with([':', ',', '{']) => {
+            (", or } expected while parsing object/hash", text.len())
+        }
+        _ if error.is_eof() => (NO_VALUE, text.len()),
+        _ if error.to_string().starts_with("trailing characters") => {
+            ("garbage after JSON object", error.column().saturating_sub(1).min(text.len()))
+        }
+        _ => (NO_VALUE, blank.max(error.column().saturating_sub(1)).min(text.len())),
+    };
+    let rest: String = text.get(offset..).unwrap_or_default().chars().take(20).collect();
+    let rest = if rest.is_empty() { "(end of string)" } else { &rest };
+    format!("{what}, at character offset {offset} (before \"{rest}\")")
+}
+
+const NO_VALUE: &str = "malformed JSON string, neither tag, array, object, number, string or atom";
 
 fn from_json(value: &Json) -> Value {
     match value {
@@ -100,6 +122,18 @@ mod tests {
         assert_eq!(params["c"], Value::Bool(true));
         assert_eq!(params["d"], Value::Undef);
         assert_eq!(params["e"], Value::Object);
-        assert!(json(b"x").unwrap_err().starts_with("malformed JSON string"));
+    }
+
+    #[test]
+    fn broken_json_is_refused_in_the_servers_words() {
+        let refused = |body: &str| json(body.as_bytes()).unwrap_err();
+        let place = "at AnyEvent.pm line 1036.\n";
+        assert_eq!(refused("x"), format!("{NO_VALUE}, at character offset 0 (before \"x\") {place}"));
+        assert_eq!(refused("{a:1}"), format!("'\"' expected, at character offset 1 (before \"a:1}}\") {place}"));
+        let open = ", or } expected while parsing object/hash, at character offset 6 (before \"(end of string)\")";
+        assert_eq!(refused("{\"a\":1"), format!("{open} {place}"));
+        assert_eq!(refused("{} x"), format!("garbage after JSON object, at character offset 3 (before \"x\") {place}"));
+        assert_eq!(refused("[1]"), format!("Not a HASH reference {place}"));
+        assert!(refused("5").starts_with("Can't use string (\"5\") as a HASH ref"));
     }
 }
