@@ -6,6 +6,7 @@ mod booted;
 mod cycle;
 mod drift;
 mod edits;
+mod etcd;
 mod history;
 mod kills;
 mod loss;
