@@ -8,6 +8,14 @@ use super::formats::{
 };
 use super::{Prop, Props, Table, cpu, drive};
 
+/// Keeps a table for the life of the program; its patterns are compiled once.
+macro_rules! kept {
+    ($make:expr) => {{
+        static PROPS: OnceLock<Arc<Props>> = OnceLock::new();
+        Arc::clone(PROPS.get_or_init(|| $make))
+    }};
+}
+
 /// The models of network cards.
 pub(crate) const NET_MODELS: [&str; 14] = [
     "e1000",
@@ -242,11 +250,19 @@ fn structured(table: &mut Table) {
 
 /// The sub-options of `memory`.
 pub(crate) fn memory() -> Arc<Props> {
+    kept!(make_memory())
+}
+
+fn make_memory() -> Arc<Props> {
     Props::new([("current", Prop::integer().required().default_key().min(16.0))])
 }
 
 /// The sub-options of `machine`.
 pub(crate) fn machine() -> Arc<Props> {
+    kept!(make_machine())
+}
+
+fn make_machine() -> Arc<Props> {
     let version = r"\d+(\.\d+)+(\+pve\d+)?(\.pxe)?";
     let types = format!(r"(pc|pc(-i440fx)?-{version}|q35|pc-q35-{version}|virt(?:-\d+(\.\d+)+)?(\+pve\d+)?)");
     Props::new([
@@ -260,6 +276,10 @@ pub(crate) fn machine() -> Arc<Props> {
 
 /// The sub-options of `agent`.
 pub(crate) fn agent() -> Arc<Props> {
+    kept!(make_agent())
+}
+
+fn make_agent() -> Arc<Props> {
     Props::new([
         ("enabled", Prop::boolean().required().default_key()),
         ("fstrim_cloned_disks", Prop::boolean()),
@@ -271,6 +291,10 @@ pub(crate) fn agent() -> Arc<Props> {
 
 /// The sub-options of `vga`.
 pub(crate) fn vga() -> Arc<Props> {
+    kept!(make_vga())
+}
+
+fn make_vga() -> Arc<Props> {
     let types = [
         "cirrus",
         "qxl",
@@ -296,6 +320,10 @@ pub(crate) fn vga() -> Arc<Props> {
 
 /// The sub-options of `boot`.
 pub(crate) fn boot() -> Arc<Props> {
+    kept!(make_boot())
+}
+
+fn make_boot() -> Arc<Props> {
     Props::new([
         ("legacy", Prop::string().default_key().pattern("[acdn]{1,4}")),
         ("order", Prop::string().list(boot_device)),
@@ -304,6 +332,10 @@ pub(crate) fn boot() -> Arc<Props> {
 
 /// The sub-options of `netN`.
 pub(crate) fn net() -> Arc<Props> {
+    kept!(make_net())
+}
+
+fn make_net() -> Arc<Props> {
     let mut table = std::collections::BTreeMap::from([
         ("macaddr", Prop::string().check(mac_addr)),
         ("model", Prop::string().required().default_key().choices(&NET_MODELS)),
@@ -367,6 +399,10 @@ fn indexed(table: &mut Table) {
 
 /// The sub-options of `hostpciN`.
 pub(crate) fn hostpci() -> Arc<Props> {
+    kept!(make_hostpci())
+}
+
+fn make_hostpci() -> Arc<Props> {
     let address = r"(?:[a-f0-9]{4,}:)?[a-f0-9]{2}:[a-f0-9]{2}(?:\.[a-f0-9])?";
     let id = || Prop::string().pattern("0x[0-9a-fA-F]{4}");
     Props::new([
