@@ -72,7 +72,7 @@ pub fn judge_member(
             let Some(view) = View::of(&lookups, readings, host, &address.kind) else { continue };
             let desired = desired(plan, resource, host, &items, side);
             // Where nothing is wanted, the resource still says where its guest runs.
-            let known = desired.items.is_empty().then(|| self::desired(plan, resource, host, &items, Side::After));
+            let known = desired.items.is_empty().then(|| as_found(&desired, &items));
             let asked = known.as_ref().unwrap_or(&desired);
             let Some(impact) = view.impact(kinds, &address.kind, asked) else { continue };
             if let (Some(guest), Some(on)) = (&resource.guest, &impact.runs_on) {
@@ -188,6 +188,15 @@ fn desired(plan: &Plan, resource: &ResourcePlan, host: &HostId, items: &[&ItemPl
         guest: resource.guest.clone(),
         items: wanted.collect(),
     }
+}
+
+/// The same for a resource of which nothing is wanted: what the plan found.
+fn as_found(desired: &Desired, items: &[&ItemPlan]) -> Desired {
+    let found = items.iter().filter_map(|item| {
+        let want = item.live.clone()?;
+        Some(DesiredItem { key: item.id.key.clone(), path: item.path.clone(), want })
+    });
+    Desired { items: found.collect(), ..desired.clone() }
 }
 
 /// Returns every host that is down while `host` is interrupted by `verb`: itself, and where a whole machine goes down,

@@ -48,7 +48,8 @@ fn takes_part(plan: &Plan, rollout: &Rollout, stages: &[Stage]) -> bool {
         Stage::Turn(turn) => Some(turn),
         Stage::Quiet(_) => None,
     });
-    let carriers: BTreeSet<&Address> = plan.resources.values().filter_map(|resource| resource.runs_on.as_ref()).collect();
+    let carriers: BTreeSet<&Address> =
+        plan.resources.values().filter_map(|resource| resource.runs_on.as_ref()).collect();
     let is_guest = |member: &Address| {
         plan.resources.values().any(|resource| resource.runs_on.is_some() && resource.guest.as_ref() == Some(member))
     };

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tune_core::Address;
+use tune_core::contract::{Pending, ReadRequest};
 use tune_core::plan::{Member, Side, Turn};
 use tune_core::rollout::{Answers, Rollout};
 
 use super::course::Course;
 use crate::report::Trouble;
+use crate::together::side_by_side;
 use crate::watch::{RunEvent, Silent};
 
 /// What keeps members from being begun.
@@ -109,6 +111,23 @@ impl<'c> Course<'c, '_> {
             down.extend(judgement.down);
         }
         Ok(down)
+    }
+
+    /// Returns how many members of a rollout do not answer, apart from those that would be down anyway. So nobody is
+    /// taken while guests of a machine that was taken before are still on their way up.
+    pub(super) async fn silent(&self, rollout: &Rollout, down: &BTreeSet<Address>) -> usize {
+        let engine = self.run.engine;
+        let others = rollout.members.iter().filter(|member| !down.contains(*member));
+        let hosts: Vec<_> = others.filter_map(|member| self.conduct.hosts.get(member)).collect();
+        let looks = hosts.into_iter().map(|host| -> Pending<'_, bool> {
+            Box::pin(async move {
+                let connection = engine.connection(host).await;
+                let asked = ReadRequest::default();
+                engine.ask(&*connection, host, &asked, engine.limits.read_deadline).await.is_err()
+            })
+        });
+        let looks = side_by_side(engine.limits.reads, looks.collect()).await;
+        looks.into_iter().filter(|is_silent| *is_silent).count()
     }
 
     /// Returns how many members of each rollout would be down.

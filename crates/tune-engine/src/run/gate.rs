@@ -99,12 +99,24 @@ impl Course<'_, '_> {
             return Err(Obstacle::Passing(Trouble { reason: "gates do not pass".to_owned(), gates }));
         }
         for (name, (rollout, lost)) in losses {
-            if let Some(quorum) = quorum_of(rollout, &looks).filter(|quorum| quorum.allows_down() < lost)
-                && !rollout.accept.contains(&Consent::Outage)
-            {
-                let Quorum { voters, healthy } = quorum;
+            if rollout.accept.contains(&Consent::Outage) {
+                continue;
+            }
+            let quorum = quorum_of(rollout, &looks);
+            if let Some(Quorum { voters, healthy }) = quorum.filter(|quorum| quorum.allows_down() < lost) {
                 return Err(Obstacle::Passing(Trouble::new(format!(
                     "`{name}` has {healthy} of {voters} voters, so it cannot spare {lost}"
+                ))));
+            }
+            // Whoever is away already counts, even where the gates do not mind.
+            let cap = rollout.max_unavailable.of(rollout.members.len());
+            let away = match quorum {
+                Some(Quorum { voters, healthy }) => voters.saturating_sub(healthy),
+                None => self.silent(rollout, down).await,
+            };
+            if away + lost > cap {
+                return Err(Obstacle::Passing(Trouble::new(format!(
+                    "{away} members of `{name}` are away already, and its `max_unavailable` is {cap}"
                 ))));
             }
         }
