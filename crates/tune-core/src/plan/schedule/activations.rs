@@ -6,7 +6,7 @@ use crate::activation::{Activation, Verb, coalesced};
 use crate::address::Address;
 use crate::item::HostId;
 use crate::plan::{Forecast, Plan, PlannedActivation, Request};
-use crate::state::RunRecord;
+use crate::state::{RunActivation, RunRecord};
 
 /// Who does an activation, and for whom.
 type Asked<'a> = BTreeMap<Activation, BTreeMap<&'a HostId, BTreeSet<Address>>>;
@@ -55,7 +55,9 @@ pub(super) fn foreign(plan: &Plan, host: &Address, activations: &[PlannedActivat
 
 /// Returns how long the same took before: on the same machine, or where it was never done there, on any.
 fn forecast(runs: &[RunRecord], host: &HostId, activation: &Activation) -> Option<Forecast> {
-    let done = || runs.iter().flat_map(|run| &run.activations).filter(|it| it.activation.verb == activation.verb);
+    // Of what a killed run ordered, a later one saw only that it was over: no time is known of it.
+    let is_known = |it: &&RunActivation| it.activation.verb == activation.verb && it.seconds != Some(0);
+    let done = || runs.iter().flat_map(|run| &run.activations).filter(is_known);
     let here = done().filter(|it| it.host == *host && it.activation.subject == activation.subject);
     let median = |mut seconds: Vec<u64>| {
         seconds.sort_unstable();

@@ -302,7 +302,7 @@ fn how_long_it_took_before_is_a_median_of_the_same() {
             activations: seconds.iter().map(one).collect(),
         });
     };
-    run("elsewhere", Verb::Reboot, &[100, 20, 30]);
+    run("elsewhere", Verb::Reboot, &[100, 20, 30, 0]);
     run("elsewhere", Verb::PowerCycle, &[1]);
     assert_eq!(forecast(&fleet), Some(Forecast { seconds: 30, runs: 3 }));
     let mut run = |seconds: u64| {
