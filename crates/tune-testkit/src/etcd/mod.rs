@@ -28,7 +28,8 @@ const HEALTHY: Duration = Duration::from_mins(3);
 /// How long a member may take to answer before it is asked again.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Two loaded cores are slow to send a heartbeat: an election must not be called for that. Both are milliseconds.
+/// Two loaded cores are slow to send a heartbeat: an election must not be called for that. Both are milliseconds. Nor must
+/// one be called by a member that was cut off and comes back, as later versions have it without being told.
 const HEARTBEAT: u32 = 500;
 const ELECTION: u32 = 5000;
 
@@ -131,11 +132,8 @@ impl Cluster {
     fn complaints(&self) -> String {
         let script =
             "systemctl --no-pager --lines=0 status etcd.service; journalctl --no-pager -u etcd.service | tail -n 5";
-        self.lab
-            .hosts()
-            .filter(|host| host.is_on())
-            .map(|host| format!("\n{}: {:?}", host.name(), host.exec(script)))
-            .collect()
+        let on = self.lab.hosts().filter(|host| host.is_on());
+        on.map(|host| format!("{}: {:?}", host.name(), host.exec(script))).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -151,6 +149,7 @@ fn settings(at: SocketAddr, peers: &[String]) -> String {
          ETCD_INITIAL_CLUSTER_STATE=new\n\
          ETCD_HEARTBEAT_INTERVAL={HEARTBEAT}\n\
          ETCD_ELECTION_TIMEOUT={ELECTION}\n\
+         ETCD_PRE_VOTE=true\n\
          ETCD_LOGGER=zap\n",
         peers.join(",")
     )

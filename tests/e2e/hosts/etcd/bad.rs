@@ -83,8 +83,9 @@ fn a_member_that_comes_back_and_lags_is_put_back() {
     let writer = Writer::start(cluster);
     project
         .apply()
-        .code(5)
+        .code(3)
         .says(&format!(r#"host.etcd["{first}"] was put back"#))
+        .says(&format!("Not healthy: {first} (it "))
         .says(&format!(r#"put back host.etcd["{first}"] as it was before; its gates pass"#));
     assert_eq!(before.rebooted(cluster), [first]);
     assert_parameter(cluster.host(first), DEFAULT);
