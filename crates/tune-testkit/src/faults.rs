@@ -19,6 +19,10 @@ pub enum Call {
     Apply(String),
     /// The confirmation that a machine can still be reached.
     Confirm(String),
+    /// A look at what an activation is about.
+    Sight(String),
+    /// An activation is ordered.
+    Activate(String),
     /// The journal becomes durable.
     Journal,
     /// The export is written.
@@ -79,6 +83,11 @@ pub enum Fault {
     DiskFull,
     /// A person changes every item of the batch just before the script begins.
     Drift,
+    /// No answer ever comes.
+    Hang {
+        /// Whether the request has its effect: 0 if not.
+        after: usize,
+    },
 }
 
 /// What becomes of a remote script that nobody listens to any more.
@@ -123,7 +132,7 @@ struct Inner {
     armed: Vec<(Moment, Fault)>,
     counts: BTreeMap<Call, usize>,
     trace: Vec<Seen>,
-    events: BTreeSet<&'static str>,
+    events: BTreeMap<&'static str, usize>,
     violations: Vec<String>,
 }
 
@@ -172,7 +181,7 @@ impl Faults {
         inner.trace.push(Seen { moment: moment.clone(), items });
         let place = inner.armed.iter().position(|(armed, _)| *armed == moment)?;
         let (_, fault) = inner.armed.remove(place);
-        inner.events.insert(name(&fault));
+        *inner.events.entry(name(&fault)).or_default() += 1;
         Some(fault)
     }
 
@@ -195,11 +204,16 @@ impl Faults {
 
     /// Notes that something worth reaching has happened.
     pub fn happened(&self, event: &'static str) {
-        self.lock().events.insert(event);
+        *self.lock().events.entry(event).or_default() += 1;
     }
 
     /// Returns everything noted so far, faults that struck included.
     pub fn events(&self) -> BTreeSet<&'static str> {
+        self.lock().events.keys().copied().collect()
+    }
+
+    /// Returns how often everything noted so far happened.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         self.lock().events.clone()
     }
 
@@ -236,6 +250,7 @@ pub fn name(fault: &Fault) -> &'static str {
         Fault::Item { how: ItemFault::Mute, .. } => "item's answer lost",
         Fault::DiskFull => "disk full",
         Fault::Drift => "drift between plan and write",
+        Fault::Hang { .. } => "hung",
     }
 }
 
@@ -257,6 +272,15 @@ pub fn every_fault(seen: &Seen) -> Vec<Fault> {
             Fault::Lost { after: 1, then: dies },
             Fault::Killed { after: 0, then: dies },
             Fault::Killed { after: 1, then: dies },
+        ],
+        Call::Sight(_) | Call::Activate(_) => vec![
+            Fault::Refused,
+            Fault::Lost { after: 0, then: dies },
+            Fault::Lost { after: 1, then: dies },
+            Fault::Killed { after: 0, then: dies },
+            Fault::Killed { after: 1, then: dies },
+            Fault::Hang { after: 0 },
+            Fault::Hang { after: 1 },
         ],
         Call::Export => vec![Fault::Refused, Fault::Killed { after: 0, then: dies }],
         Call::Apply(_) => every_fault_of_a_batch(seen.items),

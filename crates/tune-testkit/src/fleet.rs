@@ -1,24 +1,30 @@
 //! A person with a configuration, a state and a fleet: everything that a test does between two looks at the world. Each
-//! command is a process of its own, with a runtime of its own, so that a kill leaves nothing behind but what is durable.
+//! command is a process of its own, with an engine of its own, so that a kill leaves nothing behind but what is durable.
+//! The clock goes on from one command to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 use tune_core::contract::{Connector, Kinds};
 use tune_core::plan::{Mistake, Operation, Plan, Request, Rolling, Selection};
 use tune_core::resource::{Become, Host, Lifecycle, Resource, SshDestination, Transport};
+use tune_core::rollout::{Check, Live as _, Rollout};
+use tune_core::source::Sources;
 use tune_core::state::{RunRecord, State};
 use tune_core::{Address, Value};
 use tune_engine::store::{Holder, LocalStore, Store};
-use tune_engine::{Clock, Conduct, Engine, EngineError, Limits, Report, Settled, Silent, Stop};
+use tune_engine::{Clock, Conduct, Engine, EngineError, Limits, Report, RunEvent, Settled, Silent, Stop, Watch};
 
 use crate::faults::Faults;
 use crate::store::{Disk, Mirror, Watched};
+use crate::votes::{self, Judge};
 use crate::world::World;
 
 /// A configuration, a state and a world.
@@ -32,9 +38,20 @@ pub struct Fleet {
     pub hosts: BTreeMap<Address, Host>,
     /// The configuration's resources.
     pub resources: BTreeMap<Address, Resource>,
+    /// The configuration's rollouts.
+    pub rollouts: BTreeMap<Address, Rollout>,
+    /// The configuration's checks.
+    pub checks: BTreeMap<Address, Check>,
+    /// The configuration's expressions over what is live.
+    pub judge: Judge,
+    /// How long a run sits through a soak.
+    pub wait: Duration,
+    /// When somebody presses Ctrl-C, counted from the beginning of a command's run.
+    pub stops: Vec<Duration>,
     kinds: Kinds,
     mirror: Mirror,
     clock: Arc<Counter>,
+    runtime: Runtime,
 }
 
 /// Where a state lives.
@@ -97,17 +114,32 @@ impl Ended {
     }
 }
 
-/// A clock that stands still, with names from a counter.
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
+/// The world's clock, with names from a counter.
+#[derive(Debug)]
+struct Counter {
+    world: World,
+    names: AtomicU64,
+}
 
 impl Clock for Counter {
     fn now(&self) -> String {
-        "2026-01-01T00:00:00Z".to_owned()
+        let seconds = self.world.time().as_secs();
+        let (days, hours, minutes) = (1 + seconds / 86400 % 28, seconds / 3600 % 24, seconds / 60 % 60);
+        format!("2026-01-{days:02}T{hours:02}:{minutes:02}:{:02}Z", seconds % 60)
     }
 
     fn new_id(&self) -> String {
-        format!("lineage-{}", self.0.fetch_add(1, Ordering::Relaxed))
+        format!("lineage-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Tells the world what the engine says.
+#[derive(Debug)]
+struct Ear(World);
+
+impl Watch for Ear {
+    fn event(&self, event: RunEvent) {
+        self.0.hear(&event);
     }
 }
 
@@ -118,7 +150,22 @@ impl Fleet {
         let witness = mirror.clone();
         world.witness(move || witness.durable());
         let kinds = world.kinds();
-        Self { world, home, hosts: BTreeMap::new(), resources: BTreeMap::new(), kinds, mirror, clock: Arc::default() }
+        let clock = Arc::new(Counter { world: world.clone(), names: AtomicU64::new(0) });
+        Self {
+            world,
+            home,
+            hosts: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            judge: Judge::default(),
+            wait: Duration::ZERO,
+            stops: Vec::new(),
+            kinds,
+            mirror,
+            clock,
+            runtime: runtime(),
+        }
     }
 
     /// Returns the faults of its world.
@@ -154,8 +201,13 @@ impl Fleet {
     /// Returns what a plan says now.
     pub fn plan(&self, operation: &Operation, selection: &Selection) -> Result<Plan, Vec<Mistake>> {
         let (state, runs) = self.remembered();
-        self.process(async { self.engine().plan(&self.request(operation, selection, &state, &runs), &Silent).await })
-            .expect("nobody kills a plan")
+        self.process(async {
+            let (engine, sources) = (self.engine(), votes::sources(&self.world));
+            let rollouts = self.ordered(&engine, &sources).await;
+            let rolling = self.rolling(&rollouts, &sources);
+            engine.plan(&self.request(operation, selection, (&state, &runs), rolling), &Silent).await
+        })
+        .expect("nobody kills a plan")
     }
 
     /// Runs a command as the binary does: settles what an earlier run left open, plans, and runs the plan.
@@ -166,9 +218,9 @@ impl Fleet {
     /// As [`Fleet::run`], with something that happens between the plan and its run.
     pub fn run_with(&self, operation: &Operation, selection: &Selection, between: impl FnOnce()) -> Ended {
         let ended = self.process(async {
-            let engine = self.engine();
+            let (engine, sources, ear) = (self.engine(), votes::sources(&self.world), Ear(self.world.clone()));
             let mut store = self.open();
-            let settled = match engine.settle(&mut *store, &Silent).await {
+            let settled = match engine.settle(&mut *store, &ear).await {
                 Ok(settled) => settled.map(Box::new),
                 Err(error) => return Ended { settled: None, outcome: Outcome::Failed(error) },
             };
@@ -176,18 +228,25 @@ impl Fleet {
                 return Ended { settled, outcome: Outcome::Open };
             }
             let (state, runs) = (store.state().clone(), store.runs().to_vec());
-            let plan = match engine.plan(&self.request(operation, selection, &state, &runs), &Silent).await {
+            let rollouts = self.ordered(&engine, &sources).await;
+            let request = self.request(operation, selection, (&state, &runs), self.rolling(&rollouts, &sources));
+            let plan = match engine.plan(&request, &Silent).await {
                 Ok(plan) => plan,
                 Err(mistakes) => return Ended { settled, outcome: Outcome::NoPlan(mistakes) },
             };
             between();
             let stop = Stop::default();
-            let conduct = Conduct::none();
-            let outcome =
-                match engine.run(&mut *store, &plan, &conduct, command(operation), "me@here", &Silent, &stop).await {
-                    Ok(report) => Outcome::Ran { plan: Box::new(plan), report: Box::new(report) },
-                    Err(error) => Outcome::Failed(error),
-                };
+            let conduct = Conduct { live: &self.judge, sources: &sources, hosts: &self.hosts, wait: self.wait };
+            let run = engine.run(&mut *store, &plan, &conduct, command(operation), "me@here", &ear, &stop);
+            let ended = tokio::select! {
+                biased;
+                ended = run => ended,
+                () = self.press(&stop) => unreachable!("whoever presses Ctrl-C waits for ever then"),
+            };
+            let outcome = match ended {
+                Ok(report) => Outcome::Ran { plan: Box::new(plan), report: Box::new(report) },
+                Err(error) => Outcome::Failed(error),
+            };
             Ended { settled, outcome }
         });
         ended.unwrap_or(Ended { settled: None, outcome: Outcome::Killed })
@@ -197,8 +256,16 @@ impl Fleet {
     pub fn settle(&self) -> Option<Result<Option<Settled>, EngineError>> {
         self.process(async {
             let mut store = self.open();
-            self.engine().settle(&mut *store, &Silent).await
+            self.engine().settle(&mut *store, &Ear(self.world.clone())).await
         })
+    }
+
+    /// Lets time pass.
+    pub fn sleep(&self, time: Duration) {
+        self.runtime.block_on(async {
+            tokio::time::sleep(time).await;
+            self.world.catch_up();
+        });
     }
 
     /// Throws the state away and rebuilds it from the hosts' ledgers, as far as they answer.
@@ -234,17 +301,42 @@ impl Fleet {
         &'a self,
         operation: &'a Operation,
         selection: &'a Selection,
-        state: &'a State,
-        runs: &'a [RunRecord],
+        (state, runs): (&'a State, &'a [RunRecord]),
+        rolling: Rolling<'a>,
     ) -> Request<'a> {
         let Self { kinds, hosts, resources, .. } = self;
-        Request { operation, kinds, hosts, resources, state, runs, selection, rolling: Rolling::none() }
+        Request { operation, kinds, hosts, resources, state, runs, selection, rolling }
+    }
+
+    fn rolling<'a>(&'a self, rollouts: &'a BTreeMap<Address, Rollout>, sources: &'a Sources) -> Rolling<'a> {
+        Rolling { rollouts, checks: &self.checks, sources, controller: None }
+    }
+
+    /// Returns the rollouts as the data says who goes last. Where it says nothing, nobody is moved.
+    async fn ordered(&self, engine: &Engine, sources: &Sources) -> BTreeMap<Address, Rollout> {
+        let mut rollouts = self.rollouts.clone();
+        for rollout in rollouts.values_mut().filter(|rollout| !rollout.last_depends_on.is_empty()) {
+            let looked = engine.look(sources, &rollout.last_depends_on, &self.hosts, &Silent).await;
+            let answers = looked.into_iter().filter_map(|(name, answer)| Some((name, answer.ok()?))).collect();
+            rollout.last = self.judge.last(&rollout.address, &answers).unwrap_or_default();
+        }
+        rollouts
+    }
+
+    /// Presses Ctrl-C whenever it is time to, and then waits for ever.
+    async fn press(&self, stop: &Stop) {
+        let began = Instant::now();
+        for time in &self.stops {
+            tokio::time::sleep_until(began + *time).await;
+            self.faults().happened("somebody pressed Ctrl-C");
+            stop.ask();
+        }
+        pending::<()>().await;
     }
 
     /// Runs one process to its end, or to the moment at which it is killed.
     fn process<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let runtime = runtime();
-        let done = runtime.block_on(async {
+        let done = self.runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = self.faults().killed() => None,

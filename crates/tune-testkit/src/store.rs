@@ -82,12 +82,15 @@ impl Store for MemoryStore {
     }
 
     fn next_sequence(&mut self) -> u64 {
-        self.write(|content| content.sequence += 1);
-        self.seen.sequence
+        let mut content = self.disk.lock();
+        content.sequence += 1;
+        self.seen.sequence = content.sequence;
+        content.sequence
     }
 
     fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        self.write(|content| content.journal.extend_from_slice(events));
+        self.disk.lock().journal.extend_from_slice(events);
+        self.seen.journal.extend_from_slice(events);
         Ok(())
     }
 
@@ -129,6 +132,19 @@ impl Mirror {
         let durable = Durable { state: store.state().clone(), run };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(durable);
     }
+
+    /// As [`Mirror::take`], where only these events are new.
+    fn follow(&self, store: &dyn Store, events: &[Event]) {
+        let mut durable = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = Arc::make_mut(&mut durable).run.as_mut() {
+            for event in events {
+                run.take(event).expect("the engine writes a journal that is in order");
+            }
+        } else {
+            drop(durable);
+            self.take(store);
+        }
+    }
 }
 
 /// A store whose writes are counted and can fail.
@@ -148,15 +164,20 @@ impl<S: Store> Watched<S> {
 
     /// Does one write unless a fault forbids it. A process that is killed learns nothing, whatever became of its write;
     /// an error after the write is what a failed fsync looks like.
-    fn write<T>(&mut self, call: Call, write: impl FnOnce(&mut S) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &mut self,
+        call: Call,
+        write: impl FnOnce(&mut S) -> Result<T, StoreError>,
+        mirror: impl FnOnce(&Mirror, &dyn Store),
+    ) -> Result<T, StoreError> {
         if self.faults.is_killed() {
             return Err(failed());
         }
         let (kills, after) = match self.faults.strike(call, 0) {
             None => {
-                let written = write(&mut self.store);
-                self.mirror.take(&self.store);
-                return written;
+                let written = write(&mut self.store)?;
+                mirror(&self.mirror, &self.store);
+                return Ok(written);
             }
             Some(Fault::Killed { after, .. }) => (true, after),
             Some(Fault::Lost { after, .. }) => (false, after),
@@ -164,7 +185,7 @@ impl<S: Store> Watched<S> {
         };
         if after > 0 {
             let _ = write(&mut self.store)?;
-            self.mirror.take(&self.store);
+            mirror(&self.mirror, &self.store);
         }
         if kills {
             self.faults.kill();
@@ -203,16 +224,16 @@ impl<S: Store> Store for Watched<S> {
     }
 
     fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
-        self.write(Call::Journal, |store| store.append(events))
+        self.write(Call::Journal, |store| store.append(events), |mirror, store| mirror.follow(store, events))
     }
 
     fn commit(&mut self, state: State, run: RunRecord) -> Result<Committed, StoreError> {
-        let committed = self.write(Call::Commit, |store| store.commit(state, run))?;
+        let committed = self.write(Call::Commit, |store| store.commit(state, run), Mirror::take)?;
         Ok(self.exported(committed))
     }
 
     fn replace(&mut self, state: State) -> Result<Committed, StoreError> {
-        let committed = self.write(Call::Commit, |store| store.replace(state))?;
+        let committed = self.write(Call::Commit, |store| store.replace(state), Mirror::take)?;
         Ok(self.exported(committed))
     }
 }

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::{pending, ready};
 use std::sync::Arc;
 
-use tune_core::contract::{Batch, Connection, ConnectionError, Fence, Lookup, Outcome, Pending, ReadRequest, Sent};
+use tune_core::activation::Activation;
+use tune_core::contract::{
+    Batch, Connection, ConnectionError, Fence, Lookup, Order, Outcome, Pending, ReadRequest, Sent, Sight,
+};
 use tune_core::item::{ItemKey, Raw};
 use tune_core::reading::{Facts, HostReading, Reading};
 use tune_remote::{Evidence, Found, HostKind, Target};
 
 use super::script::{HostKinds, Script};
-use super::{AWAY, BUSY, Body, FENCED, Inner, LOST, Late, Machine, World};
+use super::{AWAY, BUSY, Body, FENCED, HANGS, Inner, LOST, Late, Machine, World};
 use crate::faults::{Call, Fate, Fault};
 
 /// A connection to a machine of the world.
@@ -45,6 +48,14 @@ impl Connection for Wire {
         self.answer(call, 0, |wire, fault, body, _| wire.disarm(batch, fault, body))
     }
 
+    fn sight<'a>(&'a self, activation: &'a Activation) -> Pending<'a, Answer<Sight>> {
+        Box::pin(self.see(activation))
+    }
+
+    fn activate<'a>(&'a self, order: &'a Order) -> Pending<'a, Answer<()>> {
+        Box::pin(self.order(order))
+    }
+
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(ready(()))
     }
@@ -61,13 +72,13 @@ impl Wire {
         work: impl FnOnce(&Self, Option<Fault>, &mut Body, &HostKinds) -> Answer<T> + Send + 'a,
     ) -> Pending<'a, Answer<T>> {
         Box::pin(async move {
-            // Lets the other members of a wave begin, so that calls to several machines are under way together.
-            tokio::task::yield_now().await;
+            self.world.distance().await;
             if self.world.faults.is_killed() {
                 return pending().await;
             }
             let answer = self.work(call, items, work);
-            if self.world.faults.is_killed() {
+            let hangs = matches!(&answer, Err(error) if error.code == HANGS);
+            if hangs || self.world.faults.is_killed() {
                 return pending().await;
             }
             answer
@@ -82,6 +93,7 @@ impl Wire {
     ) -> Answer<T> {
         let fault = self.world.faults.strike(call, items);
         let mut inner = self.world.lock();
+        inner.catch_up(&self.world.faults);
         let Inner { kinds, bodies, .. } = &mut *inner;
         let Some(body) = bodies.get_mut(&self.name) else {
             return Err(self.error(AWAY, Sent::No, "does not exist"));
@@ -102,9 +114,12 @@ impl Wire {
     ) -> Answer<HostReading> {
         // A look is killed, lost or overtaken by a reboot either before it is sent or after it is answered.
         let (early, late) = match fault {
-            Some(Fault::Killed { after: 0, .. } | Fault::Lost { after: 0, .. } | Fault::Reboot { after: 0 }) => {
-                (fault, None)
-            }
+            Some(
+                Fault::Killed { after: 0, .. }
+                | Fault::Lost { after: 0, .. }
+                | Fault::Reboot { after: 0 }
+                | Fault::Hang { after: 0 },
+            ) => (fault, None),
             fault => (None, fault),
         };
         self.befall(early, body, kinds)?;
@@ -128,6 +143,7 @@ impl Wire {
                 body.reboot(kinds, &self.world.faults);
                 Err(self.lost())
             }
+            Some(Fault::Hang { .. }) => Err(self.hangs()),
             Some(_) => Err(self.lost()),
         }
     }
@@ -178,11 +194,13 @@ impl Wire {
                 | Fault::Killed { after, .. }
                 | Fault::Reboot { after },
             ) => after,
+            Some(Fault::Hang { after: 0 }) => 0,
             _ => usize::MAX,
         };
         script.run_to(stop, &mut scene);
         let reply = script.reply();
         match fault {
+            Some(Fault::Hang { .. }) => Err(self.hangs()),
             Some(Fault::Lost { then, .. }) => {
                 body.outlive(script, then);
                 Err(self.lost())
@@ -230,11 +248,15 @@ impl Wire {
         if armed { Ok(()) } else { Err(self.error(LOST, Sent::Perhaps, "has no restore that waits for this batch")) }
     }
 
-    fn lost(&self) -> ConnectionError {
+    fn hangs(&self) -> ConnectionError {
+        self.error(HANGS, Sent::Perhaps, "never answers")
+    }
+
+    pub(super) fn lost(&self) -> ConnectionError {
         ConnectionError { transient: true, ..self.error(LOST, Sent::Perhaps, "was lost during the request") }
     }
 
-    fn error(&self, code: tune_core::problem::Code, sent: Sent, what: &str) -> ConnectionError {
+    pub(super) fn error(&self, code: tune_core::problem::Code, sent: Sent, what: &str) -> ConnectionError {
         let message = format!("`{}` {what}", self.name);
         ConnectionError { code, sent, transient: code == AWAY, message, help: None }
     }

@@ -23,6 +23,10 @@ pub struct Machine {
     pub files: BTreeMap<String, FileState>,
     /// Whether it cannot be reached.
     pub away: bool,
+    /// Whether it is switched off or booting.
+    pub down: bool,
+    /// What the latest boot image says of the parameters that are in it; `None` before the first one.
+    pub image: Option<String>,
     /// What `tune` keeps there, by lineage.
     pub ledgers: BTreeMap<String, Ledger>,
     /// The highest epoch of every lineage, of fences and batches alike.
@@ -63,8 +67,9 @@ impl Knob {
 }
 
 /// Where a boot finds values: directories in falling precedence, and the root of the values' paths.
-const BOOT: [(&[&str], &str); 2] = [
+const BOOT: [(&[&str], &str); 3] = [
     (&["/etc/setting.d"], "/proc/setting"),
+    (&["/etc/param.d"], crate::param::USED),
     (&["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"], "/proc/sys"),
 ];
 
@@ -78,6 +83,8 @@ impl Machine {
             values: BTreeMap::new(),
             files: BTreeMap::new(),
             away: false,
+            down: false,
+            image: None,
             ledgers: BTreeMap::new(),
             epochs: BTreeMap::new(),
         }
@@ -90,7 +97,7 @@ impl Machine {
 
     /// Returns whether packets get through: it is there, and no value of its own shuts it off.
     pub fn can_be_reached(&self) -> bool {
-        !self.away && !self.values.values().any(|knob| knob.rule == Rule::Door && knob.value == "shut")
+        !self.away && !self.down && !self.values.values().any(|knob| knob.rule == Rule::Door && knob.value == "shut")
     }
 
     /// Returns what is at a place, in its restorable form.

@@ -1,30 +1,40 @@
 //! A fleet in memory: machines with kernels, files and ledgers, which the engine reaches through the same contract as real
 //! hosts, and on which everything can go wrong at any call.
 //!
-//! Invariant: the world is deterministic. It has no clock and no randomness: late scripts and detached restores wait for
-//! a number of calls that reach their machine, or for [`World::pass`].
+//! Invariant: the world is deterministic. Late scripts and detached restores wait for a number of calls that reach their
+//! machine, or for [`World::pass`]. Only machines with a switch ([`World::switch`]) know time, the paused one of the test,
+//! and their randomness is that of [`World::seed`].
 //!
 //! Invariant: the world checks the laws itself, at every write of every batch. [`crate::faults::Faults::violations`] tells
 //! what was broken; a test that uses the world must look there.
 
 mod connection;
+mod group;
 mod machine;
+mod order;
+mod power;
 mod script;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tune_core::contract::{Connection, Connector, Kinds};
 use tune_core::item::{ItemKey, Raw};
 use tune_core::problem::Code;
 use tune_core::resource::{Host, Transport};
+use tune_engine::RunEvent;
 use tune_remote::HostKind;
 
+pub use group::{Group, Votes};
 pub use machine::{Knob, Machine, Rule};
+pub use power::{Cause, Fate, Happening, Node};
 pub use truth::{Durable, Origin, Writer};
 
 use crate::faults::Faults;
+use crate::random::Random;
+use power::Site;
 use script::{HostKinds, Restore, Scene, Script};
 use truth::Truth;
 
@@ -36,6 +46,8 @@ pub const DISK_FULL: Code = Code("tune::world::disk_full");
 pub const AWAY: Code = Code("tune::world::away");
 /// A connection was lost.
 pub const LOST: Code = Code("tune::world::lost");
+/// A request to which no answer ever comes. The engine never sees this code.
+const HANGS: Code = Code("tune::world::hangs");
 /// A machine is held by a script that does not end.
 pub const BUSY: Code = Code("tune::world::busy");
 
@@ -52,6 +64,7 @@ struct Inner {
     bodies: BTreeMap<String, Body>,
     /// Which machine answers under an address, where that is not the machine of that name.
     addresses: BTreeMap<String, String>,
+    site: Site,
 }
 
 /// A machine with what is going on there.
@@ -76,7 +89,7 @@ impl World {
     /// Returns a world without machines, in which items of these kinds live.
     pub fn new(kinds: impl IntoIterator<Item = Arc<dyn HostKind>>, faults: &Faults) -> Self {
         let kinds = kinds.into_iter().map(|kind| (kind.schema().kind.to_owned(), kind)).collect();
-        let inner = Inner { kinds, bodies: BTreeMap::new(), addresses: BTreeMap::new() };
+        let inner = Inner { kinds, bodies: BTreeMap::new(), addresses: BTreeMap::new(), site: Site::default() };
         Self { inner: Arc::new(Mutex::new(inner)), faults: faults.clone() }
     }
 
@@ -152,16 +165,114 @@ impl World {
 
     /// Changes an item by hand.
     pub fn drift(&self, name: &str, kind: &str, key: &ItemKey, raw: &Raw) {
+        self.lock().by_hand(name, kind, key, raw);
+    }
+
+    /// Gives a machine a switch: from now on it can be told to boot, and takes its guests with it.
+    pub fn switch(&self, name: &str, node: Node) {
+        self.lock().site.nodes.insert(name.to_owned(), node);
+    }
+
+    /// Says which machine stands for the API that knows the virtual machines.
+    pub fn api(&self, name: &str) {
+        self.lock().site.api = Some(name.to_owned());
+    }
+
+    /// Holds `tune` to the laws of a group from now on.
+    pub fn group(&self, name: &str, group: Group) {
+        self.lock().site.groups.insert(name.to_owned(), group);
+    }
+
+    /// Changes a group.
+    pub fn change_group(&self, name: &str, change: impl FnOnce(&mut Group)) {
+        change(self.lock().site.groups.get_mut(name).expect("the group is in the world"));
+    }
+
+    /// Returns the groups as they are now.
+    pub fn groups(&self) -> BTreeMap<String, Group> {
+        self.lock().site.groups.clone()
+    }
+
+    /// Makes times that nobody decides depend on this number.
+    pub fn seed(&self, seed: u64) {
+        self.lock().site.random = Random::new(seed);
+    }
+
+    /// Lets something happen after a while.
+    pub fn after(&self, delay: Duration, happening: Happening) {
         let mut inner = self.lock();
-        let Inner { kinds, bodies, .. } = &mut *inner;
-        let body = bodies.get_mut(name).expect("the machine is in the world");
-        let target = kinds[kind].target(key).expect("the key is an item of the kind");
-        let before = body.machine.read(&target);
-        body.machine.write(&target, raw).expect("a person writes what the system takes");
-        let after = body.machine.read(&target);
-        if after != before {
-            body.truth.by_hand(&body.machine, kind, key, (&before, &after));
+        let at = inner.site.time + delay;
+        inner.site.at(at, happening);
+    }
+
+    /// Returns how long the world has existed, as far as somebody looked.
+    pub fn time(&self) -> Duration {
+        self.lock().site.time
+    }
+
+    /// Brings the world to the present of the test's clock.
+    pub fn catch_up(&self) {
+        self.lock().catch_up(&self.faults);
+    }
+
+    /// Nothing more goes wrong from now on, and somebody switches on what is down.
+    pub fn heal(&self) {
+        let mut inner = self.lock();
+        inner.site.calm();
+        inner.switch_on();
+    }
+
+    /// Returns what a group says of itself.
+    pub fn votes(&self, group: &str) -> Option<Votes> {
+        let mut inner = self.lock();
+        inner.catch_up(&self.faults);
+        inner.votes(group)
+    }
+
+    /// Returns whether a machine is up and keeps up.
+    pub fn is_well(&self, name: &str) -> bool {
+        self.lock().is_well(name)
+    }
+
+    /// Returns whether a machine runs with a value that it cannot be well with.
+    pub fn is_badly_set(&self, name: &str) -> bool {
+        self.lock().is_badly_set(name)
+    }
+
+    /// Returns the machines to which something happened since the last time that this was asked, and that was not `tune`.
+    pub fn touched(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.lock().site.touched)
+    }
+
+    /// Takes in what the engine says of its members.
+    pub fn hear(&self, event: &RunEvent) {
+        let mut inner = self.lock();
+        let site = &mut inner.site;
+        match event {
+            RunEvent::Begun { .. } | RunEvent::Settling { .. } => {
+                site.done.clear();
+                site.failing.clear();
+            }
+            RunEvent::MemberDone { member } => inner.hear_done(member),
+            RunEvent::MemberPuttingBack { member, .. } => {
+                site.failing.insert(member.name.clone());
+            }
+            _ => {}
         }
+    }
+
+    /// Waits as long as a request takes on its way.
+    pub(crate) async fn distance(&self) {
+        // Lets the other members of a wave begin, so that calls to several machines are under way together.
+        tokio::task::yield_now().await;
+        let distance = {
+            let mut inner = self.lock();
+            if inner.site.nodes.is_empty() {
+                return;
+            }
+            Duration::from_millis(3 + inner.site.random.number() % 40)
+        };
+        tokio::time::sleep(distance).await;
     }
 
     /// Reboots a machine: scripts and armed restores die, and only files are kept.
@@ -217,6 +328,20 @@ impl Inner {
     }
 }
 
+impl Inner {
+    fn by_hand(&mut self, name: &str, kind: &str, key: &ItemKey, raw: &Raw) {
+        let Self { kinds, bodies, .. } = self;
+        let body = bodies.get_mut(name).expect("the machine is in the world");
+        let target = kinds[kind].target(key).expect("the key is an item of the kind");
+        let before = body.machine.read(&target);
+        body.machine.write(&target, raw).expect("a person writes what the system takes");
+        let after = body.machine.read(&target);
+        if after != before {
+            body.truth.by_hand(&body.machine, kind, key, (&before, &after));
+        }
+    }
+}
+
 impl Body {
     fn scene<'a>(&'a mut self, kinds: &'a HostKinds, faults: &'a Faults) -> (Scene<'a>, &'a mut Vec<Late>) {
         let Self { machine, truth, late, restore } = self;
@@ -245,6 +370,10 @@ impl Body {
     }
 
     fn reboot(&mut self, kinds: &HostKinds, faults: &Faults) {
+        self.reboot_with(kinds, faults, Machine::boot);
+    }
+
+    fn reboot_with(&mut self, kinds: &HostKinds, faults: &Faults, boot: impl FnOnce(&mut Machine)) {
         faults.happened("a machine rebooted");
         self.late.clear();
         self.restore = None;
@@ -253,7 +382,7 @@ impl Body {
         };
         let slots = self.truth.slots(&self.machine);
         let before: Vec<Option<Raw>> = slots.iter().map(|slot| read(&self.machine, slot)).collect();
-        self.machine.boot();
+        boot(&mut self.machine);
         for (slot, before) in slots.iter().zip(before) {
             let (Some(before), Some(after)) = (before, read(&self.machine, slot)) else { continue };
             if before != after {

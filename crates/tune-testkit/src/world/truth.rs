@@ -257,7 +257,7 @@ impl Truth {
         self.durable().run.as_ref()?.steps.values().rev().find(|(intent, _)| intent.id == *id).cloned()
     }
 
-    fn durable(&self) -> Arc<Durable> {
+    pub(super) fn durable(&self) -> Arc<Durable> {
         self.witness.as_ref().map(|witness| witness()).unwrap_or_default()
     }
 }
