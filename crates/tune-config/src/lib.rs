@@ -39,7 +39,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use format::format;
 pub use function::functions;
 pub use module::{Module, Variable, load};
-pub use resolve::{Needs, Resolved, check, resolve};
+pub use resolve::{Console, Needs, Resolved, check, resolve};
 pub use source::{FileError, FileId, Files, Source, Sources, Span};
 pub use variable::{Argument, Inputs};
 pub use vocabulary::{SourceSchema, Vocabulary};

@@ -6,7 +6,7 @@ use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
 use crate::module::{Context, Declared, Module, Repetition};
 use crate::source::Span;
-use crate::syntax::ir::Reference;
+use crate::syntax::ir::{Arena, Reference, Root};
 use crate::vocabulary::Vocabulary;
 
 /// What `path` has.
@@ -24,6 +24,13 @@ pub(crate) fn unknown_names(module: &Module<'_>) -> Vec<Diagnostic> {
         }
     }
     diagnostics
+}
+
+/// Returns the same for an expression that stands outside of every block of the configuration itself.
+pub(crate) fn unknown_names_in(module: &Module<'_>, arena: &Arena, root: Root) -> Vec<Diagnostic> {
+    let names = Names { declared: module.root(), vocabulary: &module.vocabulary };
+    let references = arena.references(root);
+    references.filter_map(|(reference, span)| unknown_name(names, reference, span, Context::Plain)).collect()
 }
 
 /// What may be referred to in one folder.

@@ -3,6 +3,7 @@
 
 mod block;
 mod condition;
+mod console;
 mod content;
 mod data;
 mod host;
@@ -22,6 +23,7 @@ use tune_core::reading::Unreadable;
 use tune_core::rollout::Query;
 use tune_core::{Address, Value as CoreValue};
 
+pub use console::Console;
 pub use data::Needs;
 use module::ModuleScope;
 
@@ -122,6 +124,11 @@ impl<'a> Resolution<'a> {
         missing: Missing,
         answers: Option<&'a Answers>,
     ) -> Result<(Configuration, Option<Needs>), Diagnostics> {
+        Self::evaluated(module, inputs, missing, answers).finish()
+    }
+
+    /// Evaluates everything, and keeps what is needed to evaluate more.
+    fn evaluated(module: &'a Module<'a>, inputs: &Inputs, missing: Missing, answers: Option<&'a Answers>) -> Self {
         let mut sources = module.sources.clone();
         let mut digests = module.digests.clone();
         let given = GivenValues::collect(module, inputs, &mut sources, &mut digests);
@@ -180,7 +187,7 @@ impl<'a> Resolution<'a> {
         }
         resolution.at = 0;
         resolution.outputs();
-        resolution.finish()
+        resolution
     }
 
     fn finish(self) -> Result<(Configuration, Option<Needs>), Diagnostics> {
