@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Check(commands::check::Check),
     Fmt(commands::fmt::Fmt),
     Validate(commands::validate::Validate),
+    Graph(commands::graph::Graph),
+    Console(commands::console::Console),
     Plan(commands::plan::Plan),
     Apply(commands::apply::Apply),
     Destroy(commands::destroy::Destroy),
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     State(commands::state::State),
     Unlock(commands::unlock::Unlock),
+    Schema(commands::schema::Schema),
     Explain(commands::explain::Explain),
     Completions(commands::completions::Completions),
     Version(commands::version::Version),

@@ -18,6 +18,8 @@ mod kinds;
 mod paint;
 mod progress;
 mod project;
+#[cfg(test)]
+mod reference;
 mod render;
 mod router;
 mod session;
@@ -63,6 +65,8 @@ fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Check(command) => command.run(global),
         Command::Fmt(command) => command.run(global),
         Command::Validate(command) => command.run(global),
+        Command::Graph(command) => command.run(global),
+        Command::Console(command) => command.run(global),
         Command::Plan(command) => command.run(global),
         Command::Apply(command) => command.run(global),
         Command::Destroy(command) => command.run(global),
@@ -71,6 +75,7 @@ fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Show(command) => command.run(global),
         Command::State(command) => command.run(global),
         Command::Unlock(_) => commands::unlock::Unlock::run(global),
+        Command::Schema(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Version(command) => command.run(),

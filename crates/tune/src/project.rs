@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use tune_config::{Argument, Configuration, Files, Inputs, Module, Resolved, SourceSchema, Variable, Vocabulary};
+use tune_config::{
+    Argument, Configuration, Console, Files, Inputs, Module, Resolved, SourceSchema, Variable, Vocabulary,
+};
 use tune_core::Address;
 use tune_core::contract::Kinds;
 use tune_core::resource::{Host, Transport};
@@ -62,6 +64,19 @@ pub(crate) fn check(global: &Global, variables: &VariableOptions) -> Result<Proj
     let configuration = tune_config::check(&module, &inputs(variables)?)?;
     drop(module);
     words.project(configuration, &folder)
+}
+
+/// Reads the configuration, evaluates it as [`check`] does, and lets `work` evaluate more in it.
+pub(crate) fn console(
+    global: &Global,
+    variables: &VariableOptions,
+    work: impl FnOnce(&Console<'_>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let folder = folder(global)?;
+    let words = Words::of(&folder);
+    let module = tune_config::load(&folder, &words.vocabulary(), env!("CARGO_PKG_VERSION"));
+    let console = Console::new(&module, &inputs(variables)?)?;
+    work(&console)
 }
 
 /// Reads the configuration and evaluates it, with what its `data` blocks ask. Warnings go to standard error.
@@ -159,7 +174,7 @@ impl Words {
     }
 }
 
-fn source_schema(source: &dyn Source) -> SourceSchema<'_> {
+pub(crate) fn source_schema(source: &dyn Source) -> SourceSchema<'_> {
     SourceSchema { schema: source.schema(), answer: source.answer(), usable: source.usable() }
 }
 

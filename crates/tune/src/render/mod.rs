@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;
+pub(crate) mod graph;
 pub(crate) mod group;
 pub(crate) mod item;
 pub(crate) mod json;
