@@ -4,9 +4,12 @@
 #![cfg(test)]
 
 mod bad_input;
+mod broken;
 mod cli;
 mod examples;
 mod fmt;
+mod fuzz;
 mod hosts;
 mod support;
 mod tidy;
+mod tools;

@@ -1,0 +1,3 @@
+locals {
+  many = range(1000000000)
+}

@@ -1,0 +1,14 @@
+check "up" {
+  probe "tcp" "ssh" {
+    adress = "db"
+    port   = 22
+  }
+  assert {
+    condition     = probe.tcp.shh.open
+    error_message = "down"
+  }
+}
+
+output "x" {
+  value = check.up
+}

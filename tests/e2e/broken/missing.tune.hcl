@@ -1,0 +1,9 @@
+resource "sysctl" "memory" {
+}
+
+host "a" {
+}
+
+variable "x" {
+  type = strin
+}

@@ -1,0 +1,4 @@
+locals {
+  text = file("../../../etc/passwd")
+  gone = file("nothing.txt")
+}

@@ -1,0 +1,6 @@
+host "this" {
+  connection = "local"
+
+resource "sysctl" "memory" {
+  host = host.this
+}

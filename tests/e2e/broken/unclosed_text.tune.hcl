@@ -1,0 +1,4 @@
+locals {
+  name = "elk
+  size = 3
+}

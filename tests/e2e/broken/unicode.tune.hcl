@@ -1,0 +1,4 @@
+locals {
+  größe  = "äöü${local.grosse}"
+  wide   = "日本語" + 1
+}

@@ -1,0 +1,8 @@
+host "this" {
+  connection = "local"
+}
+
+resource "sysctl" "memory" {
+  host    = host.this
+  setings = { "vm.swappiness" = 1 }
+}

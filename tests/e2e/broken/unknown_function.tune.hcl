@@ -1,0 +1,5 @@
+locals {
+  now  = timestamp()
+  text = uper("a")
+  id   = uuid()
+}

@@ -1,0 +1,3 @@
+tune {
+  required_version = ">= 99"
+}
