@@ -231,6 +231,8 @@ fn next(report: &Report, words: &Words) -> Vec<(&'static str, String)> {
     let whole = report.result == RunResult::Done && is_whole(report);
     if report.open {
         next.push(("Find out with:", "tune apply".to_owned()));
+    } else if !report.away.is_empty() {
+        next.push(("When it is back:", words.again.clone()));
     } else if report.result != RunResult::Stuck && !whole {
         next.push(("Go on with:", words.again.clone()));
     }
@@ -342,7 +344,7 @@ mod tests {
             &report(RunResult::Done, vec![("a", done()), ("b", done())]),
             r#"✔ Apply complete! Run 12: 6 written and read back.
 
-  done        sysctl.etcd["a"], sysctl.etcd["b"]    3 written
+  done        sysctl.etcd["a"], sysctl.etcd["b"]    3 written each
 "#,
         );
     }
