@@ -42,6 +42,8 @@ struct Shown {
     ahead: Vec<Address>,
     /// What was last said about each member, so that it is not said with every look.
     said: BTreeMap<Address, String>,
+    /// Why each host was last tried again.
+    retried: BTreeMap<Address, String>,
 }
 
 /// A member under way.
@@ -140,12 +142,19 @@ impl Watch for Progress {
                 shown.asked = hosts.len();
                 shown.reading = hosts.into_iter().collect();
             }),
-            RunEvent::HostRead { host, error: _ } => self.draw("", |shown| {
+            RunEvent::HostRead { host, error } => self.draw("", |shown| {
                 shown.reading.remove(&host);
+                if error.is_none() {
+                    shown.retried.remove(&host);
+                }
             }),
             RunEvent::Retrying { host, reason } => {
                 let line = format!("  {} {host}  {}, trying again\n", paint::notable("…"), text::visible(&reason, 300));
-                self.draw(&line, |_| ());
+                // However often it is tried, it is said once.
+                let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_new = shown.retried.insert(host, reason.clone()) != Some(reason);
+                drop(shown);
+                self.draw(if is_new { &line } else { "" }, |_| ());
             }
             RunEvent::Begun { number, waves: _ } => {
                 self.draw(&format!("\n{}\n\n", paint::strong(format!("Run {number}"))), |_| ());
@@ -295,6 +304,9 @@ impl Progress {
     fn phase(&self, member: &Address, phase: Phase) {
         // What comes next says so, with everything that was done.
         let is_settled = phase == Phase::Settled;
+        if matches!(phase, Phase::Back { .. } | Phase::Verified) {
+            self.draw("", |shown| drop(shown.retried.remove(member)));
+        }
         let mut because = String::new();
         let (step, remark) = match phase {
             Phase::Journal => (None, "writing its changes".to_owned()),

@@ -140,7 +140,10 @@ impl Course<'_, '_> {
             let away = answers.values().find_map(|answer| answer.as_ref().err());
             let unread = || self.unread(member, &answers);
             let lacking = match away {
-                Some(reason) => Some(Mishap::away(format!("it cannot be read afterwards: {reason}"), reason)),
+                Some(reason) => Some(Mishap::away(
+                    format!("it cannot be read afterwards: {reason}"),
+                    &format!("an answer ({reason})"),
+                )),
                 None => unread().map(Mishap::refused),
             };
             match lacking {

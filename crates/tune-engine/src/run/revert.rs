@@ -208,10 +208,10 @@ impl Course<'_, '_> {
             let Some((host, reason)) = away.first_key_value() else { return Ok(()) };
             self.phase(&member.host, Phase::Unreachable { reason: reason.clone() });
             let address = self.run.host(host).address;
-            self.note(&member.host, |underway| underway.waits_for = Some(reason.clone()));
+            self.note(&member.host, |underway| underway.waits_for = Some(format!("an answer ({reason})")));
             if Instant::now() >= until || self.stop.urgency() == Urgency::Now {
                 let what = format!("`{address}` cannot be reached, so what is in place there stays: {reason}");
-                return Err(Mishap::away(what, reason));
+                return Err(Mishap::away(what, &format!("an answer ({reason})")));
             }
             time::sleep(pause.next()).await;
             self.note(&member.host, |underway| underway.waits_for = None);
