@@ -398,11 +398,9 @@ impl Shown {
         if self.running.len() > MOST_LINES {
             lines.push(format!("  ◐ … and {} more", self.running.len() - MOST_LINES));
         }
-        if !self.members.is_empty() {
-            lines.extend(self.ahead.iter().take(MOST_AHEAD).map(|member| format!("  ○ {member}")));
-            if self.ahead.len() > MOST_AHEAD {
-                lines.push(format!("  ○ … and {} more", self.ahead.len() - MOST_AHEAD));
-            }
+        lines.extend(self.ahead.iter().take(MOST_AHEAD).map(|member| format!("  ○ {member}")));
+        if self.ahead.len() > MOST_AHEAD {
+            lines.push(format!("  ○ … and {} more", self.ahead.len() - MOST_AHEAD));
         }
         // A line that the terminal wraps would be counted as one and leave its rest behind.
         lines.iter().map(|line| crate::render::columns::shortened(line, screen.saturating_sub(1))).collect()
