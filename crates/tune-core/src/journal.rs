@@ -4,7 +4,7 @@
 //! The state after a run is a fold over its journal ([`conclude`]), whether the run ended by itself or was settled by
 //! a later one. So a crash needs no other code than an ordinary end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::activation::Activation;
 use crate::address::Address;
@@ -50,6 +50,8 @@ pub enum Event {
         activation: Activation,
         /// What the start before it was called ([`crate::contract::Sight::mark`]).
         mark: String,
+        /// The resources whose values it puts into effect.
+        resources: BTreeSet<Address>,
     },
     /// What became of an activation.
     Activated {
@@ -90,6 +92,8 @@ pub struct Activating {
     pub activation: Activation,
     /// What the start before it was called.
     pub mark: String,
+    /// The resources whose values it puts into effect.
+    pub resources: BTreeSet<Address>,
     /// What became of it, where that is known.
     pub outcome: Option<ActivationOutcome>,
 }
@@ -124,6 +128,8 @@ pub struct Intent {
     pub change: Change,
     /// What its record becomes when it is done.
     pub purpose: Purpose,
+    /// Whether the running system goes on using what was there until something is activated.
+    pub activates: bool,
 }
 
 impl Intent {
@@ -138,7 +144,8 @@ impl Intent {
         };
         let as_it_is = || item.live.clone().map(|live| Change { before: live.clone(), after: live });
         let change = item.step.change().cloned().or_else(as_it_is)?;
-        Some(Self { id: item.id.clone(), owner: owner.clone(), change, purpose })
+        let activates = !item.activations.is_empty();
+        Some(Self { id: item.id.clone(), owner: owner.clone(), change, purpose, activates })
     }
 }
 
@@ -207,6 +214,8 @@ pub struct Progress {
     pub steps: BTreeMap<StepNumber, (Intent, StepStatus)>,
     /// Every activation, in order.
     pub activations: Vec<Activating>,
+    /// How many activations had been ordered when each step was last settled.
+    pub settled_after: BTreeMap<StepNumber, usize>,
     /// The rollouts that were told to rest, or to go on.
     pub soaks: BTreeMap<Address, Option<String>>,
     /// How the run ended, if it did.
@@ -228,7 +237,14 @@ pub fn replay(events: &[Event]) -> Result<Progress, Disorder> {
 impl Progress {
     /// Returns the progress of a run that has just begun.
     pub fn begun(header: Header) -> Self {
-        Self { header, steps: BTreeMap::new(), activations: Vec::new(), soaks: BTreeMap::new(), end: None }
+        Self {
+            header,
+            steps: BTreeMap::new(),
+            activations: Vec::new(),
+            settled_after: BTreeMap::new(),
+            soaks: BTreeMap::new(),
+            end: None,
+        }
     }
 
     /// Takes one more event in, or returns `None` if it cannot follow.
@@ -265,14 +281,18 @@ impl Progress {
                     StepStatus::Undoing => !matches!(outcome, StepOutcome::NotDone { .. }),
                     StepStatus::Settled(_) => false,
                 };
-                legal.then(|| *status = StepStatus::Settled(outcome.clone()))
+                legal.then(|| {
+                    *status = StepStatus::Settled(outcome.clone());
+                    self.settled_after.insert(*step, self.activations.len());
+                })
             }
-            Event::Activate { number, host, activation, mark } => {
+            Event::Activate { number, host, activation, mark, resources } => {
                 (*number == self.activations.len() as u64 + 1).then(|| {
                     self.activations.push(Activating {
                         host: host.clone(),
                         activation: activation.clone(),
                         mark: mark.clone(),
+                        resources: resources.clone(),
                         outcome: None,
                     });
                 })
@@ -306,6 +326,24 @@ impl Progress {
     /// Returns the activations of which it is not known whether they are complete.
     pub fn activating(&self) -> impl Iterator<Item = (u64, &Activating)> {
         (1..).zip(&self.activations).filter(|(_, activating)| activating.outcome.is_none())
+    }
+
+    /// Returns whether the running system uses what a settled step left there, as far as the run saw: nothing had to be
+    /// activated, or it was and came back.
+    fn is_in_effect(&self, step: StepNumber, intent: &Intent) -> bool {
+        let since = self.settled_after.get(&step).copied().unwrap_or(0);
+        let came_back = |activating: &Activating| {
+            activating.resources.contains(&intent.owner)
+                && matches!(activating.outcome, Some(ActivationOutcome::Back(_)))
+        };
+        !intent.activates || self.activations[since.min(self.activations.len())..].iter().any(came_back)
+    }
+
+    /// Returns whether an activation was ordered for a step before it was last settled: before an undo, what was undone
+    /// may have come into effect.
+    fn was_activated(&self, step: StepNumber, intent: &Intent) -> bool {
+        let until = self.settled_after.get(&step).copied().unwrap_or(0);
+        self.activations.iter().take(until).any(|activating| activating.resources.contains(&intent.owner))
     }
 
     /// Returns what the run activated.
@@ -365,6 +403,9 @@ pub fn judge(kind: &dyn Kind, intent: &Intent, status: &StepStatus, live: &Raw) 
 
 /// Returns the state after a run: what was done is recorded, what was undone or never happened leaves no trace.
 ///
+/// What was put back, and is not in effect yet because the run ended before its activation, stays recorded: otherwise
+/// nobody would know that the running system still uses the other value.
+///
 /// A stuck item stays recorded with its original, and with ours as last applied unless the value from before is there:
 /// the next plan then shows what became of it, and a destroy never overwrites somebody else's value silently.
 pub fn conclude(before: &State, progress: &Progress) -> State {
@@ -373,8 +414,20 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
     state.lineage.clone_from(&header.lineage);
     state.last_run = state.last_run.max(header.run);
     state.serial += 1;
-    for (intent, status) in progress.steps.values() {
+    for (step, (intent, status)) in &progress.steps {
         match status {
+            StepStatus::Settled(StepOutcome::Done)
+                if intent.purpose == Purpose::Release && !progress.is_in_effect(*step, intent) =>
+            {
+                if let Some(record) = state.items.get_mut(&intent.id) {
+                    record.applied.clone_from(&intent.change.after);
+                }
+            }
+            StepStatus::Settled(StepOutcome::Undone)
+                if progress.was_activated(*step, intent) && !progress.is_in_effect(*step, intent) =>
+            {
+                keep_undone(&mut state, intent);
+            }
             StepStatus::Settled(StepOutcome::Done) => record(&mut state, intent, header.run),
             StepStatus::Settled(StepOutcome::Stuck { live, .. }) => keep(&mut state, intent, live.as_ref()),
             StepStatus::Settled(StepOutcome::NotDone { .. } | StepOutcome::Undone)
@@ -400,9 +453,9 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
 
 /// Drops resources without items and machines without resources.
 pub fn forget_what_owns_nothing(state: &mut State) {
-    let owners: std::collections::BTreeSet<&Address> = state.items.values().map(|record| &record.owner).collect();
+    let owners: BTreeSet<&Address> = state.items.values().map(|record| &record.owner).collect();
     state.resources.retain(|address, _| owners.contains(address));
-    let machines: std::collections::BTreeSet<&HostId> = state.items.keys().map(|id| &id.host).collect();
+    let machines: BTreeSet<&HostId> = state.items.keys().map(|id| &id.host).collect();
     state.hosts.retain(|id, _| machines.contains(id));
 }
 
@@ -429,6 +482,18 @@ fn record(state: &mut State, intent: &Intent, run: u64) {
             state.items.insert(intent.id.clone(), record);
         }
     }
+}
+
+/// Remembers an item that is as it was before, while the running system may still use what the run had made of it.
+fn keep_undone(state: &mut State, intent: &Intent) {
+    let Purpose::Manage { adopt: Some(original) } = &intent.purpose else { return };
+    let record = Record {
+        owner: intent.owner.clone(),
+        original: original.clone(),
+        applied: intent.change.before.clone(),
+        rolled_back_in: None,
+    };
+    state.items.entry(intent.id.clone()).or_insert(record);
 }
 
 fn keep(state: &mut State, intent: &Intent, live: Option<&Raw>) {

@@ -130,6 +130,59 @@ fn a_stuck_item_keeps_its_original_and_what_could_be_ours() {
     }
 }
 
+/// What a run leaves recorded of one item: its intent, with what the journal says after it.
+fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
+    let (fleet, header, mut intents) = a_run(1);
+    let mut intent = intents.remove(0);
+    intent.activates = true;
+    let mut before = fleet.state.clone();
+    if purpose == Purpose::Release {
+        intent.change = intent.change.inverse();
+        let original = Original::Known { raw: text("60"), next_boot: None, run: 1, time: String::new() };
+        let record = Record { owner: intent.owner.clone(), original, applied: text("10"), rolled_back_in: None };
+        before.items.insert(intent.id.clone(), record);
+        intent.purpose = purpose;
+    }
+    let mut progress = Progress::begun(header);
+    let id = intent.id.clone();
+    progress.take(&Event::Intend { step: 1, intent: Box::new(intent) }).unwrap();
+    for event in events {
+        progress.take(event).unwrap();
+    }
+    conclude(&before, &progress).items.get(&id).map(|record| record.applied.clone())
+}
+
+#[test]
+fn what_is_back_and_not_in_effect_stays_recorded() {
+    let done = Event::Settle { step: 1, outcome: StepOutcome::Done };
+    let order = |number| Event::Activate {
+        number,
+        host: HostId("id of host.a".to_owned()),
+        activation: Activation::machine(crate::activation::Verb::Reboot),
+        mark: String::new(),
+        resources: BTreeSet::from([crate::toy::toy("t")]),
+    };
+    let back = |number| Event::Activated { number, outcome: ActivationOutcome::Back(9) };
+    let never = |number| Event::Activated { number, outcome: ActivationOutcome::Failed { message: String::new() } };
+    let released = |events: &[Event]| left(Purpose::Release, events);
+    assert_eq!(released(&[done.clone()]), Some(text("60")), "killed before the reboot was ordered");
+    assert_eq!(released(&[done.clone(), order(1)]), Some(text("60")), "killed while it was waited for");
+    assert_eq!(released(&[done.clone(), order(1), never(1)]), Some(text("60")));
+    assert_eq!(released(&[done.clone(), order(1), back(1)]), None, "in effect, so let go of");
+    assert_eq!(released(&[order(1), back(1), done.clone()]), Some(text("60")), "another reboot, before it");
+
+    let managed = |events: &[Event]| left(Purpose::Manage { adopt: None }, events);
+    let undo = [Event::Undo { step: 1 }, Event::Settle { step: 1, outcome: StepOutcome::Undone }];
+    let undone = |first: &[Event], then: &[Event]| managed(&[first, &undo, then].concat());
+    assert_eq!(undone(&[done.clone()], &[]), None, "nothing had come into effect");
+    assert_eq!(
+        undone(&[done.clone(), order(1), back(1)], &[]),
+        Some(text("60")),
+        "killed before it was put into effect"
+    );
+    assert_eq!(undone(&[done.clone(), order(1), back(1)], &[order(2), back(2)]), None);
+}
+
 #[test]
 fn damage_is_named_by_its_place() {
     let (_, mut events) = journal(&[1, 1, 2, 2, 1]);

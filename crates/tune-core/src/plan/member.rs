@@ -178,6 +178,7 @@ fn desired(plan: &Plan, resource: &ResourcePlan, host: &HostId, items: &[&ItemPl
             (Step::Write(change) | Step::Revert(change), Side::After) => change.after.clone(),
             (Step::Write(change) | Step::Revert(change), Side::Before) => change.before.clone(),
             (Step::Keep | Step::Record, Side::After) => item.live.clone()?,
+            (Step::Forget, Side::After) if !item.activations.is_empty() => item.live.clone()?,
             _ => return None,
         };
         Some(DesiredItem { key: item.id.key.clone(), path: item.path.clone(), want })

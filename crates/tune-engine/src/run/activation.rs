@@ -80,7 +80,8 @@ impl Course<'_, '_> {
         })?;
         let number = {
             let mut journal = self.run.journal();
-            let number = journal.order(host.clone(), activation.clone(), sight.mark.clone());
+            let resources = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().cloned().collect();
+            let number = journal.order(host.clone(), activation.clone(), sight.mark.clone(), resources);
             journal.flush()?;
             number
         };

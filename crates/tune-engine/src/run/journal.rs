@@ -81,9 +81,15 @@ impl<'a> Journal<'a> {
     }
 
     /// Takes in that an activation is about to be ordered, and returns its number.
-    pub(crate) fn order(&mut self, host: HostId, activation: Activation, mark: String) -> u64 {
+    pub(crate) fn order(
+        &mut self,
+        host: HostId,
+        activation: Activation,
+        mark: String,
+        resources: BTreeSet<Address>,
+    ) -> u64 {
         let number = self.progress.activations.len() as u64 + 1;
-        self.note(Event::Activate { number, host, activation, mark });
+        self.note(Event::Activate { number, host, activation, mark, resources });
         number
     }
 

@@ -1,7 +1,7 @@
 //! The journal's events as they stand in the database, each one linked to the one before it: an entry that was changed,
 //! dropped or moved breaks the chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -46,12 +46,33 @@ fn link(last: &Link, content: &[u8]) -> Link {
 #[serde(rename_all = "snake_case")]
 enum EventText {
     Begin(HeaderText),
-    Intend { step: u64, intent: IntentText },
-    Settle { step: u64, outcome: OutcomeText },
-    Undo { step: u64 },
-    Activate { number: u64, host: String, activation: ActivationText, mark: String },
-    Activated { number: u64, outcome: ActivationOutcomeText },
-    Soak { rollout: String, until: Option<String> },
+    Intend {
+        step: u64,
+        intent: IntentText,
+    },
+    Settle {
+        step: u64,
+        outcome: OutcomeText,
+    },
+    Undo {
+        step: u64,
+    },
+    Activate {
+        number: u64,
+        host: String,
+        activation: ActivationText,
+        mark: String,
+        #[serde(default)]
+        resources: BTreeSet<String>,
+    },
+    Activated {
+        number: u64,
+        outcome: ActivationOutcomeText,
+    },
+    Soak {
+        rollout: String,
+        until: Option<String>,
+    },
     End(ResultText),
 }
 
@@ -82,6 +103,8 @@ struct IntentText {
     before: RawText,
     after: RawText,
     purpose: PurposeText,
+    #[serde(default)]
+    activates: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,6 +150,7 @@ impl From<&Event> for EventText {
                         Purpose::RollBack => PurposeText::RollBack,
                         Purpose::Release => PurposeText::Release,
                     },
+                    activates: intent.activates,
                 },
             },
             Event::Settle { step, outcome } => Self::Settle {
@@ -141,11 +165,12 @@ impl From<&Event> for EventText {
                 },
             },
             Event::Undo { step } => Self::Undo { step: *step },
-            Event::Activate { number, host, activation, mark } => Self::Activate {
+            Event::Activate { number, host, activation, mark, resources } => Self::Activate {
                 number: *number,
                 host: host.0.clone(),
                 activation: activation.into(),
                 mark: mark.clone(),
+                resources: resources.iter().map(ToString::to_string).collect(),
             },
             Event::Activated { number, outcome } => Self::Activated {
                 number: *number,
@@ -195,9 +220,13 @@ impl TryFrom<EventText> for Event {
                 },
             },
             EventText::Undo { step } => Self::Undo { step },
-            EventText::Activate { number, host, activation, mark } => {
-                Self::Activate { number, host: HostId(host), activation: activation.try_into()?, mark }
-            }
+            EventText::Activate { number, host, activation, mark, resources } => Self::Activate {
+                number,
+                host: HostId(host),
+                activation: activation.try_into()?,
+                mark,
+                resources: resources.iter().map(|name| address(name)).collect::<Result<_, _>>()?,
+            },
             EventText::Activated { number, outcome } => Self::Activated {
                 number,
                 outcome: match outcome {
@@ -224,6 +253,7 @@ impl TryFrom<IntentText> for Intent {
                 PurposeText::RollBack => Purpose::RollBack,
                 PurposeText::Release => Purpose::Release,
             },
+            activates: text.activates,
         })
     }
 }

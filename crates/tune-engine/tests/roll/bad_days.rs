@@ -55,7 +55,7 @@ async fn a_member_that_never_comes_back_is_down_and_nobody_else_is_touched() {
     assert_eq!(report.result, RunResult::Stuck, "{report:?}");
     assert!(!report.open, "what is known is recorded");
     assert_eq!(Bench::outcomes(&report), ["b down", "c untouched", "a untouched"]);
-    assert_eq!(report.away[&host("b")], "`b` does not answer");
+    assert_eq!(report.away[&host("b")], "an answer (`b` does not answer)");
     assert!(reason(&report, "b").starts_with("`host.b` was not back from its reboot in time"), "{report:?}");
     assert_eq!(
         (bench.cluster.configured(), bench.disk.0.lock().unwrap().state.items.len()),

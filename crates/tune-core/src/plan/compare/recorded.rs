@@ -217,11 +217,19 @@ impl Planning<'_> {
 
     /// A revert is judged like any other write: the original is what is wanted.
     fn judged(&self, kind: &dyn Kind, mut planned: ItemPlan, host: &Address) -> ItemPlan {
-        let (Some(change), Ok((reading, facts))) = (planned.step.change(), self.reading(host, &planned.id.kind)) else {
+        let is_known = || {
+            let record = self.request.state.items.get(&planned.id);
+            record.is_some_and(|record| matches!(record.original, Original::Known { .. }))
+        };
+        // What is back already may not be in effect: its file is as it was, and what runs was loaded before.
+        let want = match &planned.step {
+            Step::Forget if is_known() => planned.live.clone(),
+            step => step.change().map(|change| change.after.clone()),
+        };
+        let (Some(want), Ok((reading, facts))) = (want, self.reading(host, &planned.id.kind)) else {
             return planned;
         };
-        let item =
-            DesiredItem { key: planned.id.key.clone(), path: AttributePath::default(), want: change.after.clone() };
+        let item = DesiredItem { key: planned.id.key.clone(), path: AttributePath::default(), want };
         let desired = Desired { host: host.clone(), guest: None, items: vec![item] };
         let recorded = BTreeSet::from([planned.id.key.clone()]);
         let question = Question { desired: &desired, reading, facts, recorded: &recorded };

@@ -239,6 +239,26 @@ fn what_is_configured_and_not_in_effect_is_activated() {
 }
 
 #[test]
+fn what_is_back_and_not_in_effect_is_activated_before_it_is_forgotten() {
+    let mut fleet = fleet(&["a"], &["reboot.y"]);
+    fleet.apply();
+    // A run that put it back was killed before the reboot.
+    fleet.set("a", "reboot.y", "60");
+    let text = |text: &str| Raw::Text(text.to_owned());
+    fleet.machines.get_mut(&host("a")).unwrap().running.insert("reboot.y".into(), text("10"));
+    fleet.state.items.values_mut().for_each(|record| record.applied = text("60"));
+    let destroy = |fleet: &Fleet| fleet.plan(&Operation::Destroy, &Selection::default());
+    assert_eq!(stages(&destroy(&fleet)), ["a(a; reboot)"]);
+    let plan = destroy(&fleet);
+    let member = plan.members().next().unwrap();
+    let judged = |fleet: &Fleet| judge_member(&kinds(), &plan, member, &read(fleet, &plan, member), Side::After);
+    assert_eq!(judged(&fleet).activations.len(), 1);
+    fleet.machines.get_mut(&host("a")).unwrap().running.clear();
+    assert_eq!(judged(&fleet).activations.len(), 0);
+    assert_eq!(stages(&destroy(&fleet)), ["[a]"], "in effect: only the record goes");
+}
+
+#[test]
 fn somebody_elses_pending_change_needs_consent() {
     let mut fleet = fleet(&["a"], &["reboot.y"]);
     fleet.machines.get_mut(&host("a")).unwrap().waits_for_boot = vec!["the newer kernel 7.0".to_owned()];
