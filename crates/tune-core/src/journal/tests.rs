@@ -165,7 +165,7 @@ fn what_is_back_and_not_in_effect_stays_recorded() {
     let back = |number| Event::Activated { number, outcome: ActivationOutcome::Back(9) };
     let never = |number| Event::Activated { number, outcome: ActivationOutcome::Failed { message: String::new() } };
     let released = |events: &[Event]| left(Purpose::Release, events);
-    assert_eq!(released(&[done.clone()]), Some(text("60")), "killed before the reboot was ordered");
+    assert_eq!(released(std::slice::from_ref(&done)), Some(text("60")), "killed before the reboot was ordered");
     assert_eq!(released(&[done.clone(), order(1)]), Some(text("60")), "killed while it was waited for");
     assert_eq!(released(&[done.clone(), order(1), never(1)]), Some(text("60")));
     assert_eq!(released(&[done.clone(), order(1), back(1)]), None, "in effect, so let go of");
@@ -174,7 +174,7 @@ fn what_is_back_and_not_in_effect_stays_recorded() {
     let managed = |events: &[Event]| left(Purpose::Manage { adopt: None }, events);
     let undo = [Event::Undo { step: 1 }, Event::Settle { step: 1, outcome: StepOutcome::Undone }];
     let undone = |first: &[Event], then: &[Event]| managed(&[first, &undo, then].concat());
-    assert_eq!(undone(&[done.clone()], &[]), None, "nothing had come into effect");
+    assert_eq!(undone(std::slice::from_ref(&done), &[]), None, "nothing had come into effect");
     assert_eq!(
         undone(&[done.clone(), order(1), back(1)], &[]),
         Some(text("60")),

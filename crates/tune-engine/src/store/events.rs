@@ -48,7 +48,7 @@ enum EventText {
     Begin(HeaderText),
     Intend {
         step: u64,
-        intent: IntentText,
+        intent: Box<IntentText>,
     },
     Settle {
         step: u64,
@@ -138,7 +138,7 @@ impl From<&Event> for EventText {
             }),
             Event::Intend { step, intent } => Self::Intend {
                 step: *step,
-                intent: IntentText {
+                intent: Box::new(IntentText {
                     host: intent.id.host.0.clone(),
                     kind: intent.id.kind.clone(),
                     key: intent.id.key.0.clone(),
@@ -151,7 +151,7 @@ impl From<&Event> for EventText {
                         Purpose::Release => PurposeText::Release,
                     },
                     activates: intent.activates,
-                },
+                }),
             },
             Event::Settle { step, outcome } => Self::Settle {
                 step: *step,
@@ -207,7 +207,7 @@ impl TryFrom<EventText> for Event {
                     .map(|(name, record)| Ok((address(&name)?, record.try_into()?)))
                     .collect::<Result<_, _>>()?,
             }),
-            EventText::Intend { step, intent } => Self::Intend { step, intent: Box::new(intent.try_into()?) },
+            EventText::Intend { step, intent } => Self::Intend { step, intent: Box::new((*intent).try_into()?) },
             EventText::Settle { step, outcome } => Self::Settle {
                 step,
                 outcome: match outcome {
