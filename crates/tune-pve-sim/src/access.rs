@@ -57,6 +57,13 @@ const GROUPS: [Group; 8] = [
     ("Permissions", &["Permissions.Modify"], &[], &[], &[]),
 ];
 
+/// Whether there is a privilege of this name.
+pub(crate) fn is_privilege(name: &str) -> bool {
+    GROUPS
+        .iter()
+        .any(|(_, root, admin, user, audit)| [root, admin, user, audit].into_iter().any(|list| list.contains(&name)))
+}
+
 /// Somebody who can log in.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
@@ -117,6 +124,14 @@ impl Access {
     /// Adds a row to the access list.
     pub(crate) fn add_rule(&mut self, rule: Rule) {
         self.rules.entry(rule.path.clone()).or_default().push(rule);
+    }
+
+    /// Drops what is said of a machine: its rows in the access list and its place in a pool.
+    pub(crate) fn forget_vm(&mut self, vmid: u32) {
+        self.rules.remove(&format!("/vms/{vmid}"));
+        for pool in self.pools.values_mut() {
+            pool.vms.remove(&vmid);
+        }
     }
 
     /// The access list.
@@ -202,6 +217,9 @@ impl Access {
     }
 
     fn own_privileges(&self, who: &str, path: &str) -> Privileges {
+        if path.is_empty() {
+            return Privileges::new();
+        }
         let mut roles = self.roles_on(who, path);
         let from_pools = self.pool_roles(who, path);
         if !from_pools.is_empty() && !roles.contains_key("NoAccess") {

@@ -5,8 +5,9 @@ use crate::conf::{Conf, Section};
 use crate::disks::Act;
 use crate::drive::{Drive, is_drive_key};
 use crate::errors::Failure;
-use crate::options_check::{is_windows, pin_machine, print_boot_order};
+use crate::options_check::{check_clipboard, check_machine, pin_machine, print_boot_order};
 use crate::schema::formats::{format_size, parse_size, split_volume_id};
+use crate::schema::property::{parse_property_string, print_property_string};
 use crate::schema::{Params, Value, truthy};
 use crate::tasks::{Job, Progress};
 use crate::world::{Vm, World, check_lock};
@@ -73,9 +74,10 @@ pub(crate) struct Create {
 
 impl Create {
     pub(crate) fn run(&mut self, world: &mut World, act: &Act<'_>) -> Result<(), Failure> {
-        let result = self.fill(world, act);
-        if let Err(failure) = result {
+        let before = world.storages.clone();
+        if let Err(failure) = self.fill(world, act) {
             world.vms.remove(&self.vmid);
+            world.storages = before;
             return Err(failure);
         }
         if let Some(pool) = &self.pool {
@@ -119,6 +121,7 @@ impl Create {
         if !conf.main.get("boot").is_some_and(|boot| truthy(boot)) {
             conf.main.insert("boot".to_owned(), print_boot_order(&default_boot(&conf.main)));
         }
+        check_clipboard(conf.main.get("vga").map_or("", String::as_str)).map_err(failed)?;
         if !conf.main.get("smbios1").is_some_and(|value| truthy(value)) {
             let uuid = format!("uuid={}", world.random.uuid());
             conf.main.insert("smbios1".to_owned(), uuid);
@@ -127,12 +130,14 @@ impl Create {
             let id = world.random.uuid();
             conf.main.insert("vmgenid".to_owned(), id);
         }
-        if let Some(ostype) = conf.main.get("ostype").filter(|ostype| is_windows(ostype)).cloned() {
-            let old = conf.main.get("machine").cloned().unwrap_or_default();
-            if let Some((machine, pinned)) = pin_machine(&old, &ostype, &world.qemu_version) {
-                if pinned {
-                    world.say(act, &format!("pinning machine type to '{machine}' for Windows guest OS"));
-                }
+        let kind = conf.main.get("machine").cloned().unwrap_or_default();
+        check_machine(&kind).map_err(failed)?;
+        let ostype = conf.main.get("ostype").cloned().unwrap_or_default();
+        if let Some((machine, pinned)) = pin_machine(&kind, &ostype, &world.qemu_version) {
+            if pinned {
+                world.say(act, &format!("pinning machine type to '{machine}' for Windows guest OS"));
+            }
+            if truthy(&machine) {
                 conf.main.insert("machine".to_owned(), machine);
             }
         }
@@ -212,9 +217,7 @@ impl Destroy {
                 storage.volumes.retain(|volume, _| !volume.starts_with(&own));
             }
         }
-        for pool in world.access.pools.values_mut() {
-            pool.vms.remove(&act.vmid);
-        }
+        world.access.forget_vm(act.vmid);
         if self.purge {
             world.say(act, &format!("purging VM {} from related configurations..", act.vmid));
             if managed {
@@ -240,11 +243,12 @@ pub(crate) struct Clone {
 impl Clone {
     pub(crate) fn run(&self, world: &mut World, act: &Act<'_>) -> Result<(), Failure> {
         let mut conf = world.load(act.node, act.vmid)?;
+        world.say(act, &format!("creating a clone of VM {} with ID {}", act.vmid, self.new));
         conf.pending.clear();
         conf.snapshots.clear();
+        conf.special.clear();
         conf.main
             .retain(|key, _| !key.starts_with("unused") && !matches!(key.as_str(), "template" | "lock" | "parent"));
-        let target = Act { vmid: self.new, ..*act };
         for (key, value) in conf.main.clone() {
             if is_drive_key(&key)
                 && let Some(mut drive) = Drive::parse(&key, &value).filter(|drive| !drive.is_cdrom())
@@ -253,7 +257,7 @@ impl Clone {
                 let bytes = world.storages.size(drive.file())?;
                 let format = world.storages.parse(drive.file())?.format;
                 let volid = world.storages.allocate(&storage, self.new, &format, bytes)?;
-                world.say(&target, &format!("transferred {} of {}", format_size(bytes), format_size(bytes)));
+                world.say(act, &format!("transferred {} of {}", format_size(bytes), format_size(bytes)));
                 drive.set("file", volid);
                 conf.main.insert(key, drive.print());
             } else if key.starts_with("net")
@@ -264,13 +268,21 @@ impl Clone {
                 conf.main.insert(key, crate::net::print(&net));
             }
         }
-        let name = self.name.clone().unwrap_or_else(|| format!("Copy-of-VM-{}", act.vmid));
+        let old = conf.main.get("name").cloned().unwrap_or_else(|| act.vmid.to_string());
+        let name = self.name.clone().unwrap_or_else(|| format!("Copy-of-VM-{old}"));
         conf.main.insert("name".to_owned(), name);
         if let Some(description) = &self.description {
             conf.main.insert("description".to_owned(), description.clone());
         }
-        let id = world.random.uuid();
-        conf.main.insert("vmgenid".to_owned(), id);
+        if conf.truthy("vmgenid").is_some() {
+            let id = world.random.uuid();
+            conf.main.insert("vmgenid".to_owned(), id);
+        }
+        let props = crate::schema::options::smbios1();
+        let text = conf.main.get("smbios1").map_or("", String::as_str);
+        let mut smbios = parse_property_string(&props, text, "").unwrap_or_default();
+        smbios.insert("uuid".to_owned(), world.random.uuid());
+        conf.main.insert("smbios1".to_owned(), print_property_string(&props, &smbios));
         world.save(act.node, self.new, &mut conf)?;
         if let Some(pool) = &self.pool {
             world.access.pools.entry(pool.clone()).or_default().vms.insert(self.new);
@@ -315,10 +327,10 @@ impl Migrate {
 }
 
 /// Reserves a number for a machine that is about to be made.
-pub(crate) fn reserve(world: &mut World, node: &str, vmid: u32, what: &str, lock: &str) -> Result<(), Failure> {
+pub(crate) fn reserve(world: &mut World, node: &str, vmid: u32, lock: &str) -> Result<(), Failure> {
     if let Some(other) = world.vms.get(&vmid) {
         let kind = if other.container { "CT" } else { "VM" };
-        let message = format!("unable to {what} VM {vmid} - {kind} {vmid} already exists on node '{}'", other.node);
+        let message = format!("unable to create VM {vmid} - {kind} {vmid} already exists on node '{}'", other.node);
         return Err(Failure::internal(message));
     }
     world.vms.insert(vmid, Vm::new(node, format!("lock: {lock}\n").into_bytes()));
@@ -333,7 +345,8 @@ pub(crate) fn prepare(world: &mut World, act: &Act<'_>, mut params: Params) -> R
     let flag = |value: Option<Value>| value.is_some_and(|value| value.is_true());
     let (pool, storage) = (text(take("pool")), text(take("storage")));
     let (start, ha) = (flag(take("start")), flag(take("ha-managed")));
-    for key in ["archive", "force", "unique", "live-restore", "bwlimit", "import-working-storage", "vmid"] {
+    let archive = text(take("archive")).is_some_and(|archive| truthy(&archive));
+    for key in ["force", "unique", "live-restore", "bwlimit", "import-working-storage", "vmid"] {
         take(key);
     }
     check::check_ssh_keys(&params)?;
@@ -355,6 +368,13 @@ pub(crate) fn prepare(world: &mut World, act: &Act<'_>, mut params: Params) -> R
         pool.as_ref().is_some_and(|pool| world.access.allows(act.who, &format!("/pool/{pool}"), &["VM.Allocate"]));
     if act.who != ROOT && !in_pool && world.access.check_vm(act.who, act.vmid, &["VM.Allocate"]).is_err() {
         return Err(Failure::Error { code: 403, message: "Permission check failed\n".to_owned(), errors: [].into() });
+    }
+    if archive {
+        if let Some(key) = params.keys().find(|key| is_drive_key(key)) {
+            return Err(Failure::parameter(key, "option conflicts with option 'archive'"));
+        }
+        let message = "the simulator has no backups to restore".to_owned();
+        return Err(Failure::Error { code: 501, message, errors: [].into() });
     }
     check::check_storage_access(world, act, &params)?;
     check::check_privileges(world, act, params.keys().map(String::as_str))?;

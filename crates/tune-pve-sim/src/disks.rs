@@ -54,7 +54,12 @@ impl World {
             let storage = storage
                 .ok_or_else(|| Failure::internal("no storage ID specified (and no default storage)"))?
                 .to_owned();
-            self.create_volume(act, key, &storage, gigabytes, &mut drive)?;
+            self.create_volume(act, &storage, gigabytes, &mut drive)?;
+            if conf.is_template() {
+                drive.set("file", self.storages.make_base(drive.file()));
+            }
+            let line = format!("{key}: successfully created disk '{}'", drive.print());
+            self.say(act, &line);
         } else {
             self.use_volume(act, conf, key, &mut drive)?;
         }
@@ -89,7 +94,6 @@ impl World {
     fn create_volume(
         &mut self,
         act: &Act<'_>,
-        key: &str,
         storage: &str,
         gigabytes: f64,
         drive: &mut Drive,
@@ -110,8 +114,6 @@ impl World {
         drive.set("file", volid);
         drive.set("size", bytes.to_string());
         drive.options.remove("format");
-        let line = format!("{key}: successfully created disk '{}'", drive.print());
-        self.say(act, &line);
         Ok(())
     }
 

@@ -7,11 +7,8 @@ use crate::conf::Conf;
 use crate::disks::Act;
 use crate::drive::Drive;
 use crate::errors::Failure;
-use crate::hotplug::Features;
-use crate::net;
-use crate::options_check::{check_clipboard, is_set};
+use crate::options_check::is_set;
 use crate::schema::drive::drive_keys;
-use crate::schema::formats::{pattern, split_volume_id};
 use crate::schema::options;
 use crate::schema::property::parse_property_string;
 use crate::tasks::Job;
@@ -90,7 +87,8 @@ pub(crate) fn agent_enabled(conf: &Conf) -> bool {
     parsed.is_some_and(|agent| agent.get("enabled").is_some_and(|enabled| enabled == "1"))
 }
 
-fn drives(conf: &Conf) -> impl Iterator<Item = (String, Drive)> + '_ {
+/// The drives of a machine in the order in which they are looked at.
+pub(crate) fn drives(conf: &Conf) -> impl Iterator<Item = (String, Drive)> + '_ {
     drive_keys().filter_map(|key| {
         let drive = Drive::parse(&key, conf.main.get(&key)?)?;
         Some((key, drive))
@@ -142,10 +140,9 @@ impl World {
         if resume {
             self.say(act, "Resuming suspended VM");
         }
-        for (_, drive) in drives(&conf).filter(|(_, drive)| split_volume_id(drive.file()).is_some()) {
-            self.storages.size(drive.file())?;
-        }
-        let machine = self.check_command(act, &conf, machine)?;
+        let pinned = conf.main.get("runningmachine").filter(|_| resume).cloned();
+        self.check_volumes(&conf)?;
+        let machine = self.check_command(act, &conf, pinned.as_deref().or(machine))?;
         self.check_emulator(act, &conf)?;
         self.power_on(act, &conf, machine);
         if resume {
@@ -156,112 +153,14 @@ impl World {
             for key in ["lock", "running-nets-host-mtu", "runningmachine", "runningcpu"] {
                 conf.main.remove(key);
             }
-            self.save(act.node, act.vmid, &mut conf)?;
+            return self.save(act.node, act.vmid, &mut conf);
         }
-        Ok(())
-    }
-
-    /// What is refused before the emulator runs, and the machine type that it gets.
-    fn check_command(&mut self, act: &Act<'_>, conf: &Conf, forced: Option<&str>) -> Result<String, Failure> {
-        let machine = self.machine_type(act, conf, forced)?;
-        let cpus = conf.number("sockets").unwrap_or(1).max(1) * conf.number("cores").unwrap_or(1).max(1);
-        if self.cpus < cpus {
-            return Err(Failure::internal(format!("MAX {} vcpus allowed per VM on this node", self.cpus)));
+        let left_over = ["running-nets-host-mtu", "runningmachine", "runningcpu"];
+        let found: Vec<&str> = left_over.into_iter().filter(|key| conf.main.remove(*key).is_some()).collect();
+        for key in &found {
+            self.say(act, &format!("No VM state set, removing left-over option '{key}'"));
         }
-        check_memory(conf)?;
-        check_clipboard(conf.main.get("vga").map_or("", String::as_str))?;
-        for (key, drive) in drives(conf).filter(|(key, _)| key.starts_with("scsi")) {
-            let single = conf.main.get("scsihw").is_some_and(|model| model == "virtio-scsi-single");
-            if drive.get("iothread") == Some("1") && !single {
-                let line = "iothread is only valid with virtio disk or virtio-scsi-single controller, ignoring";
-                self.warn(act, line);
-            }
-            if let (Some(format), Ok(volume)) = (drive.get("format"), self.storages.parse(drive.file()))
-                && format != volume.format
-            {
-                return Err(Failure::internal(format!(
-                    "drive '{key}' - volume '{}' - 'format={format}' option different from storage format '{}'",
-                    drive.file(),
-                    volume.format
-                )));
-            }
-        }
-        self.check_nets(act, conf)?;
-        if conf.main.get("bios").is_some_and(|bios| bios == "ovmf") && !conf.main.contains_key("efidisk0") {
-            self.warn(act, "no efidisk configured! Using temporary efivars disk.");
-        }
-        Ok(machine)
-    }
-
-    fn machine_type(&self, act: &Act<'_>, conf: &Conf, forced: Option<&str>) -> Result<String, Failure> {
-        let value = forced.or(conf.main.get("machine").map(String::as_str)).unwrap_or_default();
-        let parsed = parse_property_string(&options::machine(), value, "").unwrap_or_default();
-        let kind = parsed.get("type").map_or("pc", String::as_str);
-        let number = |version: &str| {
-            let mut parts = version.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
-            (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-        };
-        let Some(found) = pattern!(r"-(\d+)\.(\d+)(?:\.\d+)*(?:\+pve(\d+))?").captures(kind) else {
-            let version = self.qemu_version.rsplit_once('.').map_or("", |(version, _)| version);
-            return Ok(match kind {
-                "q35" => format!("pc-q35-{version}+pve0"),
-                "virt" => format!("virt-{version}+pve0"),
-                _ => format!("pc-i440fx-{version}+pve0"),
-            });
-        };
-        let wanted = (found[1].parse().unwrap_or(0), found[2].parse().unwrap_or(0));
-        let full = if kind.contains("+pve") { kind.to_owned() } else { format!("{kind}+pve0") };
-        if number(&self.qemu_version) < wanted {
-            return Err(Failure::internal(format!(
-                "Installed QEMU version '{}' is too old to run machine type '{full}', please upgrade node '{}'",
-                self.qemu_version, act.node
-            )));
-        }
-        let highest = match wanted {
-            (4, 1) => 2,
-            (9, 2) | (10, 0) => 1,
-            _ => 0,
-        };
-        if found.get(3).is_some_and(|revision| revision.as_str().parse::<u64>().unwrap_or(0) > highest) {
-            let (major, minor) = wanted;
-            return Err(Failure::internal(format!(
-                "Installed qemu-server (max feature level for {major}.{minor} is pve{highest}) is too old to run machine \
-                 type '{full}', please upgrade node '{}'",
-                act.node
-            )));
-        }
-        Ok(full)
-    }
-
-    fn check_nets(&mut self, act: &Act<'_>, conf: &Conf) -> Result<(), Failure> {
-        for index in 0..32 {
-            let key = format!("net{index}");
-            let Some(net) = conf.main.get(&key).and_then(|value| net::parse(value)) else { continue };
-            let virtio = net.get("model").is_some_and(|model| model == "virtio");
-            let bridge = net.get("bridge");
-            let mtu = net.get("mtu").and_then(|mtu| mtu.parse::<u64>().ok());
-            if let Some(bridge) = bridge.filter(|bridge| !self.bridges.contains(*bridge)) {
-                return Err(Failure::internal(format!("bridge '{bridge}' does not exist")));
-            }
-            match (mtu, virtio && bridge.is_some()) {
-                (Some(mtu), true) if mtu != 1 && mtu < 576 => {
-                    let message = format!("netdev {key}: MTU '{mtu}' is smaller than the IP minimum MTU '576'");
-                    return Err(Failure::internal(message));
-                }
-                (Some(mtu), true) if mtu > 1500 => {
-                    return Err(Failure::internal(format!(
-                        "netdev {key}: MTU '{mtu}' is bigger than the bridge MTU '1500' - adjust the MTU for the network \
-                         device in the VM configuration, while ensuring that the bridge is configured as desired."
-                    )));
-                }
-                (Some(mtu), false) => {
-                    let why = if bridge.is_none() { "no bridge configured" } else { "not using VirtIO" };
-                    self.warn(act, &format!("netdev {key}: ignoring MTU '{mtu}', {why}"));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        if found.is_empty() { Ok(()) } else { self.save(act.node, act.vmid, &mut conf) }
     }
 
     /// What the emulator itself refuses.
@@ -280,7 +179,8 @@ impl World {
         Err(Failure::internal("start failed: QEMU exited with code 1"))
     }
 
-    fn warn(&mut self, act: &Act<'_>, text: &str) {
+    /// Writes a warning into the log of the acting task.
+    pub(crate) fn warn(&mut self, act: &Act<'_>, text: &str) {
         if let Some(task) = act.task {
             self.tasks.warn(task, text);
         }
@@ -425,63 +325,4 @@ impl World {
 /// A time from seconds with a fraction.
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
-}
-
-fn check_memory(conf: &Conf) -> Result<(), Failure> {
-    const STATIC: u64 = 1024;
-    const MOST: u64 = 4_194_304;
-    let memory = conf.memory();
-    let features = Features::of(conf.main.get("hotplug"));
-    let numa = conf.truthy("numa").is_some();
-    let nodes: Vec<(u32, String)> =
-        (0..8).filter_map(|node| Some((node, conf.truthy(&format!("numa{node}"))?.to_owned()))).collect();
-    if features.memory {
-        if !numa {
-            return Err(Failure::internal("NUMA needs to be enabled for memory hotplug"));
-        }
-        if memory > MOST {
-            return Err(Failure::internal(format!("Total memory is bigger than {MOST}MB")));
-        }
-        if !nodes.is_empty() {
-            return Err(Failure::internal("cannot enable memory hotplugging with custom NUMA topology"));
-        }
-        if memory < STATIC {
-            return Err(Failure::internal(format!("minimum memory must be {STATIC}MB")));
-        }
-    }
-    if numa {
-        let mut total = 0.0;
-        for (node, value) in &nodes {
-            let numa = value.split(',').find_map(|part| part.strip_prefix("memory="));
-            let size = numa.map_or(0.0, crate::numbers::leading_number);
-            if size == 0.0 {
-                return Err(Failure::internal(format!("missing NUMA node{node} memory value")));
-            }
-            total += size;
-        }
-        #[expect(clippy::cast_precision_loss)]
-        if total != 0.0 && (total - memory as f64).abs() > f64::EPSILON {
-            return Err(Failure::internal("total memory for NUMA nodes must be equal to vm static memory"));
-        }
-    }
-    if features.memory { check_dimms(memory, STATIC) } else { Ok(()) }
-}
-
-fn check_dimms(memory: u64, first: u64) -> Result<(), Failure> {
-    let mut size = 512;
-    let mut current = first;
-    while current < memory {
-        for _ in 0..32 {
-            if current >= memory {
-                return Ok(());
-            }
-            current += size;
-            if current > memory {
-                let message = format!("memory size ({memory}) must be aligned to {size} for hotplugging");
-                return Err(Failure::internal(message));
-            }
-        }
-        size *= 2;
-    }
-    Ok(())
 }

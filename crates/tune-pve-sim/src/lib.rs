@@ -48,6 +48,7 @@ mod random;
 mod schema;
 mod serve;
 mod shared;
+mod start_check;
 mod state;
 mod storage;
 mod tags;

@@ -345,7 +345,16 @@ pub(crate) fn check_machine(machine: &str) -> Result<(), Failure> {
 
 /// Whether an operating system is Windows.
 pub(crate) fn is_windows(ostype: &str) -> bool {
-    ostype.starts_with('w')
+    windows_version(ostype) > 0
+}
+
+/// The version of Windows as the API server counts it; 0 for other systems.
+pub(crate) fn windows_version(ostype: &str) -> u32 {
+    match ostype {
+        "wxp" | "w2k3" | "w2k" => 5,
+        "w2k8" | "wvista" => 6,
+        other => other.strip_prefix("win").and_then(|number| number.parse().ok()).unwrap_or(0),
+    }
 }
 
 /// The machine type that a change of the operating system leads to, and whether it was pinned by it. `None` where the old

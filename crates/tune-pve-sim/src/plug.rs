@@ -9,11 +9,13 @@ use crate::errors::Failure;
 use crate::guest::controller_of;
 use crate::hotplug::Features;
 use crate::net;
-use crate::options_check::is_windows;
+use crate::options_check::windows_version;
 use crate::pending;
+use crate::schema::formats::split_volume_id;
 use crate::schema::options::CLOUDINIT;
 use crate::schema::property::{Parsed, parse_property_string};
-use crate::schema::{options, split_list};
+use crate::schema::{options, split_list, truthy};
+use crate::start_check::{STATIC_MEMORY, check_usb_device, machine_version, most_memory, static_memory};
 use crate::world::World;
 
 /// Options that mean something to the host only, or are read when they are used.
@@ -104,6 +106,7 @@ impl World {
             let value = conf.pending[&key].clone();
             match self.plug_key(act, conf, &key, &value, features) {
                 Ok(()) => {
+                    let value = if key == "memory" { plugged_memory(conf, value) } else { value };
                     let old = conf.main.insert(key.clone(), value.clone());
                     record_cloudinit(conf, &key, old.as_deref(), Some(&value));
                     conf.pending.remove(&key);
@@ -154,7 +157,7 @@ impl World {
                 self.unplug(act, conf, key)
             }
             key if key.starts_with("usb") => {
-                needs(usb_can_be_plugged(conf, features))?;
+                needs(self.usb_can_be_plugged(act, conf, features))?;
                 self.unplug(act, conf, key)
             }
             key if is_drive_key(key) => {
@@ -201,8 +204,12 @@ impl World {
             }
             "agent" => needs(agent_changes_quietly(conf.main.get("agent"), value)),
             key if key.starts_with("usb") => {
-                needs(usb_can_be_plugged(conf, features))?;
+                needs(self.usb_can_be_plugged(act, conf, features))?;
                 self.unplug(act, conf, key)?;
+                let device = parse_property_string(&options::usb(), value, "").unwrap_or_default();
+                if !device.get("host").is_some_and(|host| host.eq_ignore_ascii_case("spice")) {
+                    check_usb_device(&device)?;
+                }
                 self.plug(act, conf, key)
             }
             key if key.starts_with("net") => self.plug_net(act, conf, key, value, features.network),
@@ -221,7 +228,8 @@ impl World {
             let hardware = ["model", "macaddr", "queues", "mtu"].iter().any(|key| old.get(*key) != new.get(*key));
             let bridged = set(&old, "bridge").is_some() && set(&new, "bridge").is_some();
             if !hardware && bridged {
-                return self.require_bridge(&new);
+                let moved = ["bridge", "tag", "trunks", "firewall"].iter().any(|key| old.get(*key) != new.get(*key));
+                return if moved { self.require_bridge(&new) } else { Ok(()) };
             }
             if !hotplug {
                 return Err(Not::Waits);
@@ -231,7 +239,15 @@ impl World {
         if !hotplug {
             return Err(Not::Waits);
         }
+        self.check_card(key, &new)?;
         self.plug(act, conf, key)
+    }
+
+    /// Whether USB devices can be plugged: it takes a machine type and a system with a modern controller.
+    fn usb_can_be_plugged(&self, act: &Act<'_>, conf: &Conf, features: Features) -> bool {
+        let ostype = conf.main.get("ostype").map_or("", String::as_str);
+        let machine = self.machine_type(act, conf, None).unwrap_or_default();
+        features.usb && machine_version(&machine) >= (7, 1, 0) && (ostype == "l26" || windows_version(ostype) > 7)
     }
 
     fn require_bridge(&self, net: &Parsed) -> Result<(), Not> {
@@ -268,6 +284,13 @@ impl World {
         }
         if !hotplug || key.starts_with("ide") || key.starts_with("sata") {
             return Err(Not::Waits);
+        }
+        // A new drive is activated first, and only a volume or a device can be.
+        if !drive.file().starts_with("/dev/") {
+            if split_volume_id(drive.file()).is_none() {
+                return Err(Not::Failed(format!("unable to parse volume ID '{}'\n", drive.file())));
+            }
+            self.storages.size(drive.file())?;
         }
         self.plug(act, conf, key)
     }
@@ -346,35 +369,56 @@ impl World {
     }
 }
 
-fn plug_memory(conf: &mut Conf, value: Option<&str>) -> Result<(), Not> {
-    const STATIC: u64 = 1024;
+fn plug_memory(conf: &Conf, value: Option<&str>) -> Result<(), Not> {
     let wanted = current_memory(value);
     if wanted == conf.memory() {
         return Ok(());
     }
-    if wanted < STATIC {
-        return Err(Not::Failed(format!("memory can't be lower than {STATIC} MB\n")));
+    let (least, most) = (static_memory(conf), most_memory(conf));
+    if wanted < least {
+        return Err(Not::Failed(format!("memory can't be lower than {least} MB\n")));
     }
-    if wanted > 4_194_304 {
-        return Err(Not::Failed("you cannot add more memory than max mem 4194304 MB!\n".to_owned()));
+    if wanted > most {
+        return Err(Not::Failed(format!("you cannot add more memory than max mem {most} MB!\n")));
     }
     Ok(())
 }
 
-fn usb_can_be_plugged(conf: &Conf, features: Features) -> bool {
-    let ostype = conf.main.get("ostype").map_or("", String::as_str);
-    let old = ["wxp", "w2k", "w2k3", "w2k8", "wvista", "win7"].contains(&ostype);
-    features.usb && (ostype == "l26" || (is_windows(ostype) && !old))
+/// What `memory` says after modules were plugged or unplugged until the wanted size was reached or passed.
+fn plugged_memory(conf: &Conf, value: String) -> String {
+    let (old, wanted) = (conf.memory(), current_memory(Some(&value)));
+    let first = static_memory(conf);
+    if !Features::of(conf.main.get("hotplug")).memory || wanted == old {
+        return value;
+    }
+    let mut size = if first > STATIC_MEMORY { 1024 } else { 512 };
+    let mut sizes = vec![first];
+    while sizes.last().is_some_and(|last| *last < old.max(wanted)) && sizes.len() < 256 {
+        let last = sizes[sizes.len() - 1];
+        sizes.push(last + size);
+        if (sizes.len() - 1).is_multiple_of(32) {
+            size *= 2;
+        }
+    }
+    let reached = if wanted > old {
+        sizes.iter().find(|size| **size >= wanted)
+    } else {
+        sizes.iter().rev().find(|size| **size <= wanted)
+    };
+    reached.map_or(value, u64::to_string)
 }
 
-/// Whether two values of `agent` differ in nothing that the emulator was started with.
+/// Whether two values of `agent` differ in nothing that the emulator was started with; of a disabled agent nothing counts.
 fn agent_changes_quietly(old: Option<&String>, new: &str) -> bool {
     let parse = |text: &str| {
         let mut parsed = parse_property_string(&options::agent(), text, "").unwrap_or_default();
+        if parsed.get("enabled").is_none_or(|enabled| enabled != "1") {
+            return Parsed::new();
+        }
         parsed.remove("fstrim_cloned_disks");
         parsed
     };
-    old.is_some_and(|old| parse(old) == parse(new))
+    old.is_some_and(|old| truthy(old) && parse(old) == parse(new))
 }
 
 /// Remembers how cloud-init options differ from what the guest's drive was made of.

@@ -78,8 +78,21 @@ impl Storages {
         };
         let number = (0..u32::MAX).find(|number| !taken(*number)).unwrap_or(0);
         let volume = format!("{vmid}/vm-{vmid}-disk-{number}.{format}");
+        parse_name(&volume).map_err(Failure::internal)?;
         storage.volumes.insert(volume.clone(), bytes);
         Ok(format!("{name}:{volume}"))
+    }
+
+    /// Makes an image the base of linked clones, and returns its new volume id.
+    pub(crate) fn make_base(&mut self, volid: &str) -> String {
+        let base = volid.replacen("/vm-", "/base-", 1);
+        if let (Some((storage, name)), Some((_, new))) = (split_volume_id(volid), split_volume_id(&base))
+            && let Some(storage) = self.0.get_mut(storage)
+            && let Some(bytes) = storage.volumes.remove(name)
+        {
+            storage.volumes.insert(new.to_owned(), bytes);
+        }
+        base
     }
 
     /// Makes a volume of a given name.
@@ -123,7 +136,9 @@ impl Storages {
                 (None, Some(iso)) => format!("iso/{iso}"),
                 (None, None) => continue,
             };
-            if let Ok(parsed) = parse_name(&volume) {
+            let Ok(parsed) = parse_name(&volume) else { continue };
+            // Of a path among the images it matters whether it is there; other paths only have to look right.
+            if parsed.kind != "images" || storage.volumes.contains_key(&volume) {
                 return Some((parsed.kind, format!("{name}:{volume}")));
             }
         }
@@ -161,7 +176,9 @@ impl Storages {
             return Ok(());
         }
         match (volume.kind, volume.owner) {
-            ("iso" | "vztmpl", _) => access.check_any(who, &path, &["Datastore.AllocateSpace", "Datastore.Audit"]),
+            ("iso" | "vztmpl" | "import", _) => {
+                access.check_any(who, &path, &["Datastore.AllocateSpace", "Datastore.Audit"])
+            }
             (_, Some(owner)) if owner == vmid => Ok(()),
             ("images", Some(owner)) => {
                 access.check(who, &path, &["Datastore.Audit"])?;
@@ -171,7 +188,7 @@ impl Storages {
                 access.check(who, &path, &["Datastore.AllocateSpace"])?;
                 access.check(who, &format!("/vms/{owner}"), &["VM.Backup"])
             }
-            _ => access.check(who, &path, &["Datastore.Allocate"]),
+            _ => Err(Failure::internal(format!("missing privileges to access {volid}"))),
         }
     }
 }

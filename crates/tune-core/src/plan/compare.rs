@@ -1,7 +1,6 @@
 //! The planner: readings against what is wanted and what is recorded, item by item.
 
 mod configured;
-mod guests;
 mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +34,6 @@ pub fn plan(request: &Request<'_>, wanted: &Wanted, matching: &Matching, snapsho
             serial: request.state.serial,
             resources: BTreeMap::new(),
             hosts: BTreeMap::new(),
-            guests: BTreeMap::new(),
             stages: Vec::new(),
             rollouts: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -106,7 +104,7 @@ impl<'a> Planning<'a> {
             let lineage = &self.request.state.lineage;
             let own = facts.ledgers.iter().flatten().find(|ledger| ledger.lineage == *lineage);
             let epoch = own.map_or(0, |ledger| ledger.epoch);
-            if epoch > self.request.state.last_run && !asked.only_tells {
+            if epoch > self.request.state.last_run {
                 self.problem(
                     address,
                     Problem::new(
@@ -152,7 +150,6 @@ impl<'a> Planning<'a> {
                 self.plan.problems.push(Mistake { address: host.host.address.clone(), problem, related: None });
             }
         }
-        self.guests();
         schedule::schedule(&mut self.plan, &self.request);
         self.plan.advice.sort();
         self.plan.advice.dedup();
@@ -288,6 +285,7 @@ impl<'a> Planning<'a> {
             depends_on,
             prevent_revert,
             guest: recorded.and_then(|record| record.guest.clone()),
+            runs_on: None,
             accept: configured.map(|resource| resource.lifecycle.accept.clone()).unwrap_or_default(),
             outdated,
             renamed_from: BTreeSet::new(),

@@ -8,14 +8,14 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::{Call, Need, Reply, Route, given, index, route};
-use crate::access::{Access, built_in_roles};
+use crate::access::{Access, ROOT, built_in_roles};
 use crate::errors::Failure;
 use crate::schema::methods as params;
 use crate::world::World;
 
-pub(super) static ROUTES: [Route; 13] = [
+pub(super) static ROUTES: [Route; 15] = [
     route("GET", "/access", params::none, Need::Anyone, |_, _| {
-        index("subdir", &["users", "groups", "domains", "roles", "acl", "tfa", "password", "ticket", "permissions"])
+        index("subdir", &["users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"])
     }),
     route("GET", "/access/ticket", params::none, Need::Anyone, |_, _| Reply::NULL),
     route("POST", "/access/ticket", params::ticket, Need::NoToken, log_in),
@@ -24,9 +24,11 @@ pub(super) static ROUTES: [Route; 13] = [
     route("GET", "/access/users", params::users, Need::Anyone, users),
     route("GET", "/access/users/{userid}", params::none, Need::Anyone, user),
     route("GET", "/access/users/{userid}/token", params::none, Need::Anyone, tokens),
+    route("GET", "/access/users/{userid}/token/{tokenid}", params::none, Need::Anyone, token),
     route("GET", "/access/roles", params::none, Need::Anyone, roles),
     route("GET", "/access/roles/{roleid}", params::none, Need::Anyone, role),
     route("GET", "/access/groups", params::none, Need::Anyone, groups),
+    route("GET", "/access/groups/{groupid}", params::none, Need::Anyone, group),
     route("GET", "/access/domains", params::none, Need::Anyone, domains),
     route("GET", "/pools", params::none, Need::Anyone, pools),
 ];
@@ -161,7 +163,14 @@ fn permissions(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 fn acl(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let access = &world.access;
     let audit = access.allows(&call.who, "/access", &["Sys.Audit"]);
-    let visible = access.rules().filter(|rule| audit || access.allows(&call.who, &rule.path, &["Permissions.Modify"]));
+    let hands_out = |path: &str| {
+        let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+        let owner = [("/storage/", "Datastore.Allocate"), ("/vms/", "VM.Allocate"), ("/pool/", "Pool.Allocate")];
+        let wanted = owner.into_iter().filter(|(prefix, _)| below(prefix)).map(|(_, privilege)| privilege);
+        let wanted: Vec<&str> = std::iter::once("Permissions.Modify").chain(wanted).collect();
+        access.check_any(&call.who, path, &wanted).is_ok()
+    };
+    let visible = access.rules().filter(|rule| audit || hands_out(&rule.path));
     let rows = visible.map(|rule| {
         json!({
             "path": rule.path,
@@ -178,13 +187,11 @@ fn groups_of<'a>(access: &'a Access, user: &'a str) -> impl Iterator<Item = &'a 
     access.groups.iter().filter(move |(_, members)| members.contains(user)).map(|(group, _)| group.as_str())
 }
 
-/// Whether somebody may see another user.
-fn sees_user(access: &Access, who: &str, user: &str) -> bool {
+/// Whether somebody looks after a user, by looking after all groups or one that the user is in.
+fn looks_after(access: &Access, who: &str, user: &str) -> bool {
     let wanted = ["User.Modify", "Sys.Audit"];
     let sees = |path: &str| access.check_any(who, path, &wanted).is_ok();
-    who == user
-        || sees("/access/groups")
-        || groups_of(access, user).any(|group| sees(&format!("/access/groups/{group}")))
+    sees("/access/groups") || groups_of(access, user).any(|group| sees(&format!("/access/groups/{group}")))
 }
 
 fn token_rows(access: &Access, user: &str) -> Vec<Json> {
@@ -206,7 +213,8 @@ fn user_row(access: &Access, name: &str, full: bool) -> Json {
     });
     if full {
         row["groups"] = groups_of(access, name).collect::<Vec<_>>().join(",").into();
-        row["tokens"] = token_rows(access, name).into();
+        let tokens = token_rows(access, name);
+        row["tokens"] = if tokens.is_empty() { Json::Null } else { tokens.into() };
     }
     row
 }
@@ -215,48 +223,76 @@ fn users(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let access = &world.access;
     let wanted = call.text("enabled").map(|_| call.flag("enabled"));
     let visible = access.users.iter().filter(|(name, user)| {
-        sees_user(access, &call.who, name) && wanted.is_none_or(|enabled| enabled == user.enabled)
+        (call.who == **name || looks_after(access, &call.who, name))
+            && wanted.is_none_or(|enabled| enabled == user.enabled)
     });
     Ok(Reply::Data(visible.map(|(name, _)| user_row(access, name, call.flag("full"))).collect()))
 }
 
-/// The user in the path, who must exist and be seen by the caller.
+fn refused() -> Failure {
+    Failure::Error { code: 403, message: "Permission check failed\n".to_owned(), errors: [].into() }
+}
+
+/// The user in the path, who must exist and be looked after by the caller.
 fn known_user<'a>(world: &World, call: &'a Call) -> Result<&'a str, Failure> {
     let name = call.text("userid").unwrap_or_default();
     if !world.access.users.contains_key(name) {
         return Err(Failure::internal(format!("no such user ('{name}')")));
     }
-    let own_tokens = call.path.ends_with("/token") && call.who == name;
-    if own_tokens || (sees_user(&world.access, &call.who, name) && call.who != name) {
-        return Ok(name);
+    if looks_after(&world.access, &call.who, name) { Ok(name) } else { Err(refused()) }
+}
+
+/// The user in the path, who must be the caller; only root sees the tokens of others.
+fn own_user<'a>(world: &World, call: &'a Call) -> Result<&'a str, Failure> {
+    let name = call.text("userid").unwrap_or_default();
+    match world.access.users.contains_key(name) {
+        true if call.who == name || call.who == ROOT => Ok(name),
+        false if call.who == ROOT => Err(Failure::internal(format!("no such user ('{name}')"))),
+        _ => Err(refused()),
     }
-    let message = "Permission check failed\n".to_owned();
-    Err(Failure::Error { code: 403, message, errors: [].into() })
+}
+
+fn by_name(tokens: Vec<Json>) -> Map<String, Json> {
+    let named = tokens.into_iter().filter_map(|mut row| {
+        let name = row.as_object_mut()?.remove("tokenid")?;
+        Some((name.as_str()?.to_owned(), row))
+    });
+    named.collect()
 }
 
 fn user(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let name = known_user(world, call)?;
     let access = &world.access;
     let user = &access.users[name];
-    let mut data = json!({ "enable": i32::from(user.enabled), "expire": user.expire });
-    data["groups"] = groups_of(access, name).collect();
-    let tokens = token_rows(access, name);
-    if !tokens.is_empty() {
-        let by_name = tokens.into_iter().map(|mut row| {
-            let token = row["tokenid"].as_str().unwrap_or_default().to_owned();
-            if let Some(row) = row.as_object_mut() {
-                row.remove("tokenid");
-            }
-            (token, row)
-        });
-        data["tokens"] = by_name.collect();
-    }
-    Ok(Reply::Data(data))
+    let groups: Vec<&str> = groups_of(access, name).collect();
+    let tokens = by_name(token_rows(access, name));
+    let tokens = if tokens.is_empty() { Json::Null } else { tokens.into() };
+    Ok(Reply::Data(
+        json!({ "enable": i32::from(user.enabled), "expire": user.expire, "groups": groups, "tokens": tokens }),
+    ))
 }
 
 fn tokens(world: &mut World, call: &Call) -> Result<Reply, Failure> {
-    let name = known_user(world, call)?;
+    let name = own_user(world, call)?;
     Ok(Reply::Data(token_rows(&world.access, name).into()))
+}
+
+fn token(world: &mut World, call: &Call) -> Result<Reply, Failure> {
+    let name = own_user(world, call)?;
+    let wanted = call.text("tokenid").unwrap_or_default();
+    match by_name(token_rows(&world.access, name)).remove(wanted) {
+        Some(row) => Ok(Reply::Data(row)),
+        None => Err(Failure::internal(format!("no such token '{wanted}' for user '{name}'"))),
+    }
+}
+
+fn group(world: &mut World, call: &Call) -> Result<Reply, Failure> {
+    world.access.check_any(&call.who, "/access/groups", &["Sys.Audit", "Group.Allocate"])?;
+    let name = call.text("groupid").unwrap_or_default();
+    match world.access.groups.get(name) {
+        Some(members) => Ok(Reply::Data(json!({ "members": members }))),
+        None => Err(Failure::internal(format!("group '{name}' does not exist"))),
+    }
 }
 
 fn roles(world: &mut World, _: &Call) -> Result<Reply, Failure> {

@@ -53,14 +53,17 @@ fn resources(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     if kind.is_none_or(|kind| kind == "vm") {
         rows.extend(vm_rows(world, call));
     }
+    if kind.is_none() {
+        let access = &world.access;
+        let seen =
+            access.pools.keys().filter(|pool| access.allows(&call.who, &format!("/pool/{pool}"), &["Pool.Audit"]));
+        rows.extend(seen.map(|pool| json!({ "id": format!("/pool/{pool}"), "pool": pool, "type": "pool" })));
+    }
     Ok(Reply::Data(rows.into()))
 }
 
 fn storage_rows(world: &World, call: &Call) -> Vec<Json> {
-    let sees = |name: &str| {
-        let wanted = ["Datastore.AllocateSpace", "Datastore.Audit"];
-        world.access.check_any(&call.who, &format!("/storage/{name}"), &wanted).is_ok()
-    };
+    let sees = |name: &str| world.access.allows(&call.who, &format!("/storage/{name}"), &["Datastore.Audit"]);
     let visible = world.storages.0.iter().filter(|(name, storage)| !storage.disabled && sees(name));
     let rows = visible.flat_map(|(name, storage)| {
         world.nodes.keys().map(move |node| {
@@ -88,7 +91,7 @@ fn vm_rows(world: &mut World, call: &Call) -> Vec<Json> {
         }
         let kind = if vm.container { "lxc" } else { "qemu" };
         let mut row = super::status::row(*vmid, vm, now, cpus);
-        for key in ["pid", "serial"] {
+        for key in ["pid", "serial", "balloon_min", "shares"] {
             row.remove(key);
         }
         if let Some(cpus) = row.remove("cpus") {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{Call, Need, Reply, Route, route};
 use crate::conf::{Conf, section_json, typed};
@@ -85,27 +85,27 @@ fn show(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 
 fn show_pending(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let conf = world.load(call.node(), call.vmid())?;
-    let deletes = pending::deletes(&conf);
+    let mut deletes = pending::deletes(&conf);
+    let hidden = |key: &str| key == "cipassword";
+    // The blank lets a client see that the hidden value is another one.
+    let new_value = |key: &str, value: &str| {
+        if hidden(key) { format!("{HIDDEN} ").into() } else { typed(key, value) }
+    };
     let mut rows = vec![json!({ "key": "digest", "value": conf.digest })];
-    let mut keys: Vec<&String> = conf.main.keys().chain(conf.pending.keys()).chain(deletes.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys.into_iter().filter(|key| *key != "delete") {
-        let mut row = Map::from_iter([("key".to_owned(), Json::from(key.clone()))]);
-        let secret = key == "cipassword";
-        if let Some(value) = conf.main.get(key) {
-            row.insert("value".to_owned(), if secret { HIDDEN.into() } else { typed(key, value) });
-        }
+    for (key, value) in &conf.main {
+        let mut row = json!({ "key": key, "value": if hidden(key) { HIDDEN.into() } else { typed(key, value) } });
         if let Some(value) = conf.pending.get(key) {
-            // The blank lets a client see that the hidden value is another one.
-            let hidden = format!("{HIDDEN} ");
-            row.insert("pending".to_owned(), if secret { hidden.into() } else { typed(key, value) });
+            row["pending"] = new_value(key, value);
         }
-        if let Some(force) = deletes.get(key) {
-            row.insert("delete".to_owned(), Json::from(if *force { 2 } else { 1 }));
+        if let Some(force) = deletes.remove(key) {
+            row["delete"] = if force { 2 } else { 1 }.into();
         }
-        rows.push(row.into());
+        rows.push(row);
     }
+    let only_new = conf.pending.iter().filter(|(key, _)| *key != "delete" && !conf.main.contains_key(*key));
+    rows.extend(only_new.map(|(key, value)| json!({ "key": key, "pending": new_value(key, value) })));
+    // What is to be removed but is not there is always shown as forced.
+    rows.extend(deletes.keys().map(|key| json!({ "key": key, "delete": 2 })));
     Ok(Reply::Data(rows.into()))
 }
 
@@ -116,20 +116,18 @@ fn show_cloudinit(world: &mut World, call: &Call) -> Result<Reply, Failure> {
         section.entry("cipassword".to_owned()).and_modify(|value| HIDDEN.clone_into(value));
     }
     let added = made.remove("added").unwrap_or_default();
-    let added: Vec<&str> = split_list(&added);
     let value = |key: &str| conf.main.get(key).filter(|value| truthy(value)).map(|value| typed(key, value));
-    let mut rows: Vec<Json> = added.iter().map(|key| json!({ "key": key, "pending": value(key) })).collect();
-    for (key, old) in &made {
-        rows.push(match value(key) {
-            Some(new) => json!({ "key": key, "value": typed(key, old), "pending": new }),
-            None => json!({ "key": key, "value": typed(key, old), "delete": 1 }),
+    let mut rows: Vec<Json> =
+        split_list(&added).into_iter().map(|key| json!({ "key": key, "pending": value(key) })).collect();
+    for key in CLOUDINIT.into_iter().filter(|key| !added.contains(key)) {
+        let Some(now) = value(key) else { continue };
+        rows.push(match made.get(key).filter(|old| truthy(old)) {
+            Some(old) => json!({ "key": key, "value": typed(key, old), "pending": now }),
+            None => json!({ "key": key, "value": now }),
         });
     }
-    for key in CLOUDINIT {
-        if let Some(value) = value(key).filter(|_| !added.contains(&key) && !made.contains_key(key)) {
-            rows.push(json!({ "key": key, "value": value }));
-        }
-    }
+    let gone = made.keys().filter(|key| value(key).is_none());
+    rows.extend(gone.map(|key| json!({ "key": key, "delete": 1 })));
     Ok(Reply::Data(rows.into()))
 }
 
@@ -138,8 +136,9 @@ fn renew_cloudinit(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     world.lock_for_now(act.vmid, None)?;
     let mut conf = world.load(act.node, act.vmid)?;
     crate::world::check_lock(&conf)?;
-    conf.special.remove("cloudinit");
-    world.save(act.node, act.vmid, &mut conf)?;
+    if crate::drive::cloudinit_key(&conf.main, "").is_some() && conf.special.remove("cloudinit").is_some() {
+        world.save(act.node, act.vmid, &mut conf)?;
+    }
     Reply::NULL
 }
 
@@ -218,6 +217,7 @@ fn snapshots(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 
 fn snapshot(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let conf = world.load(call.node(), call.vmid())?;
-    let section = snapshot_section(&conf, call.text("snapname").unwrap_or_default())?;
-    Ok(Reply::Data(section_json(section).into()))
+    let mut data = section_json(snapshot_section(&conf, call.text("snapname").unwrap_or_default())?);
+    data.entry("cipassword").and_modify(|value| *value = HIDDEN.into());
+    Ok(Reply::Data(data.into()))
 }

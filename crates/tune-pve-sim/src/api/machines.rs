@@ -38,7 +38,7 @@ fn create(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let mut own = call.params.clone();
     own.remove("node");
     let job = create::prepare(world, &act, own)?;
-    create::reserve(world, act.node, act.vmid, "create", "create")?;
+    create::reserve(world, act.node, act.vmid, "create")?;
     task(world, call, "qmcreate", act.vmid, Job::Create(Box::new(job)))
 }
 
@@ -66,14 +66,21 @@ fn clone(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let (node, vmid) = (call.node(), call.vmid());
     let new = call.number("newid").and_then(|new| new.try_into().ok()).unwrap_or_default();
     let pool = given(call.text("pool"));
-    let allocate = &["VM.Allocate"];
-    match pool {
-        Some(pool) => world.access.check(&call.who, &format!("/pool/{pool}"), allocate)?,
-        None => world.access.check_vm(&call.who, new, allocate)?,
+    let allows = |path: String| world.access.allows(&call.who, &path, &["VM.Allocate"]);
+    if !(allows(format!("/vms/{new}")) || pool.is_some_and(|pool| allows(format!("/pool/{pool}")))) {
+        let message = "Permission check failed\n".to_owned();
+        return Err(Failure::Error { code: 403, message, errors: [].into() });
+    }
+    world.running(node, vmid)?;
+    if let Some(pool) = pool.filter(|pool| !world.access.pools.contains_key(*pool)) {
+        return Err(Failure::permission(&format!("pool '{pool}' does not exist")));
     }
     let conf = world.load(node, vmid)?;
     check_lock(&conf)?;
-    create::reserve(world, node, new, "clone", "clone")?;
+    if world.vms.get(&new).is_some_and(|other| other.node == node) {
+        return Err(Failure::internal(format!("unable to create VM {new}: config file already exists")));
+    }
+    create::reserve(world, node, new, "clone")?;
     let job = Clone {
         vmid,
         new,
@@ -85,6 +92,7 @@ fn clone(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 }
 
 fn migrate_check(world: &mut World, call: &Call) -> Result<Reply, Failure> {
+    check_lock(&world.load(call.node(), call.vmid())?)?;
     let running = world.running(call.node(), call.vmid())?;
     let targets: Vec<&String> = world.nodes.keys().filter(|node| *node != call.node()).collect();
     Ok(Reply::Data(json!({
@@ -106,12 +114,13 @@ fn migrate(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     if !world.nodes.contains_key(&target) {
         return Err(Failure::internal(format!("no such cluster node '{target}'")));
     }
+    super::power::only_root(call, &["force", "migration_type", "migration_network"])?;
     let conf = world.load(node, vmid)?;
     check_lock(&conf)?;
-    let managed = world.ha_managed(vmid);
-    if world.running(node, vmid)? && !call.flag("online") && !managed {
-        return Err(Failure::parameter("online", "VM is running"));
+    if world.running(node, vmid)? && !call.flag("online") {
+        return Err(Failure::internal("can't migrate running VM without --online"));
     }
+    let managed = world.ha_managed(vmid);
     if managed {
         return task(world, call, "hamigrate", vmid, Job::HaMigrate { vmid, target });
     }

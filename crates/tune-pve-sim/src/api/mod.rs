@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod machines;
+pub(crate) mod others;
 pub(crate) mod power;
 pub(crate) mod status;
 pub(crate) mod tasks;
@@ -149,11 +150,12 @@ impl Route {
 /// Makes a call.
 pub(crate) fn dispatch(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let segments: Vec<&str> = call.path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let areas: [&[Route]; 8] = [
+    let areas: [&[Route]; 9] = [
         &config::ROUTES,
         &status::ROUTES,
         &power::ROUTES,
         &machines::ROUTES,
+        &others::ROUTES,
         &agent::ROUTES,
         &tasks::ROUTES,
         &access::ROUTES,
@@ -196,13 +198,18 @@ fn check_need(world: &World, need: Need, call: &Call) -> Result<(), Failure> {
         let message = format!("URI '{}' not available with API token, need proper ticket.\n", call.path);
         return Err(Failure::permission(&message));
     }
-    let machine = || format!("/vms/{}", call.text("vmid").unwrap_or_default());
+    // A path that is none is one on which nobody but root has anything.
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let path = |prefix: &str, name: &str| {
+        if name.chars().all(part) { format!("{prefix}/{name}") } else { String::new() }
+    };
+    let machine = || path("/vms", call.text("vmid").unwrap_or_default());
     match need {
         Need::Anyone | Need::NoToken => Ok(()),
         Need::Vm(wanted) => world.access.check(&call.who, &machine(), wanted),
         Need::AnyVm(wanted) => world.access.check_any(&call.who, &machine(), wanted),
         Need::Root(wanted) => world.access.check(&call.who, "/", wanted),
-        Need::Node(wanted) => world.access.check(&call.who, &format!("/nodes/{}", call.node()), wanted),
+        Need::Node(wanted) => world.access.check(&call.who, &path("/nodes", call.node()), wanted),
     }
 }
 
@@ -248,6 +255,10 @@ fn path_prop(key: &str) -> Prop {
         "node" => Prop::string().check(formats::node),
         "vmid" => Prop::integer().check(formats::vmid).min(100.0).max(999_999_999.0),
         "snapname" => Prop::string().check(formats::config_id).longest(40),
+        "userid" => Prop::string().check(formats::user_id).longest(64),
+        "tokenid" => Prop::string().pattern(r"[A-Za-z][A-Za-z0-9.\-_]+"),
+        "roleid" => Prop::string().check(formats::role_id),
+        "groupid" => Prop::string().check(formats::group_id),
         _ => Prop::string(),
     }
 }

@@ -20,7 +20,8 @@ pub(super) static ROUTES: [Route; 7] = [
     route("POST", "/nodes/{node}/qemu/{vmid}/status/resume", params::resume, POWER, resume),
 ];
 
-fn only_root(call: &Call, keys: &[&str]) -> Result<(), Failure> {
+/// Refuses options that only root may use.
+pub(super) fn only_root(call: &Call, keys: &[&str]) -> Result<(), Failure> {
     let used = |key: &&&str| call.params.get(**key).is_some_and(Value::is_true);
     match keys.iter().find(used).filter(|_| call.who != ROOT) {
         Some(key) => Err(Failure::parameter(key, "Only root may use this option.")),
@@ -83,7 +84,7 @@ fn shutdown(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 }
 
 /// Requires that a machine runs.
-fn running(world: &mut World, call: &Call) -> Result<(), Failure> {
+pub(super) fn running(world: &mut World, call: &Call) -> Result<(), Failure> {
     if world.running(call.node(), call.vmid())? {
         Ok(())
     } else {

@@ -18,7 +18,10 @@ const AUDIT: Need = Need::Vm(&["VM.Audit"]);
 pub(super) static ROUTES: [Route; 4] = [
     route("GET", "/nodes/{node}/qemu", params::list, Need::Anyone, list),
     route("GET", "/nodes/{node}/qemu/{vmid}", params::none, Need::Anyone, |_, _| index("subdir", &BELOW)),
-    route("GET", "/nodes/{node}/qemu/{vmid}/status", params::none, Need::Anyone, |_, _| index("subdir", &STATUS)),
+    route("GET", "/nodes/{node}/qemu/{vmid}/status", params::none, Need::Anyone, |world, call| {
+        world.load(call.node(), call.vmid())?;
+        index("subdir", &STATUS)
+    }),
     route("GET", "/nodes/{node}/qemu/{vmid}/status/current", params::none, AUDIT, current),
 ];
 
@@ -96,10 +99,15 @@ pub(super) fn row(vmid: u32, vm: &mut Vm, now: Duration, host_cpus: u64) -> Map<
         "uptime": uptime,
     });
     let Json::Object(mut row) = row else { return Map::new() };
-    for key in ["tags", "lock"] {
-        if let Some(value) = conf.truthy(key) {
-            row.insert(key.to_owned(), value.into());
-        }
+    if let Some(tags) = conf.main.get("tags") {
+        row.insert("tags".to_owned(), tags.as_str().into());
+    }
+    if let Some(lock) = conf.truthy("lock") {
+        row.insert("lock".to_owned(), lock.into());
+    }
+    if let Some(balloon) = conf.number("balloon").filter(|balloon| *balloon > 0) {
+        row.insert("balloon_min".to_owned(), balloon.saturating_mul(1024 * 1024).into());
+        row.insert("shares".to_owned(), conf.number("shares").unwrap_or(1000).into());
     }
     if conf.is_template() {
         row.insert("template".to_owned(), 1.into());
@@ -119,12 +127,7 @@ fn memory(conf: &Conf) -> u64 {
 }
 
 /// What only the emulator knows.
-fn details(row: &mut Map<String, Json>, vm: &mut Vm) {
-    let conf = vm.conf();
-    if let Some(balloon) = conf.number("balloon").filter(|balloon| *balloon > 0) {
-        row.insert("balloon_min".to_owned(), (balloon * 1024 * 1024).into());
-        row.insert("shares".to_owned(), conf.number("shares").unwrap_or(1000).into());
-    }
+fn details(row: &mut Map<String, Json>, vm: &Vm) {
     let state = vm.guest.as_ref().map_or("stopped", |guest| if guest.paused { "paused" } else { "running" });
     row.insert("qmpstatus".to_owned(), state.into());
     let Some(guest) = &vm.guest else { return };
@@ -162,7 +165,7 @@ fn current(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     }
     if let Some(vga) = conf.truthy("vga") {
         let parsed = parse_property_string(&options::vga(), vga, "").unwrap_or_default();
-        if parsed.get("type").is_some_and(|kind| kind.starts_with("qxl")) {
+        if parsed.get("type").is_some_and(|kind| kind.starts_with("qxl") || kind.starts_with("virtio")) {
             row.insert("spice".to_owned(), 1.into());
         }
         let clipboard = parsed.get("clipboard").filter(|clipboard| truthy(clipboard));

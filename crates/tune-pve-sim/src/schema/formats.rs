@@ -64,6 +64,46 @@ pub(crate) fn node(text: &str) -> Result<(), String> {
     require(fits, || "value does not look like a valid node name\n".to_owned())
 }
 
+/// The name of a user with its realm.
+pub(crate) fn user_id(text: &str) -> Result<(), String> {
+    let length = text.chars().count();
+    if length < 3 {
+        return Err(format!("user name '{text}' is too short\n"));
+    }
+    if length > 64 {
+        return Err(format!("user name '{text}' is too long ({length} > 64)\n"));
+    }
+    let fits = matches(pattern!(r"^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$"), text);
+    require(fits, || format!("value '{text}' does not look like a valid user name\n"))
+}
+
+/// The name of a realm.
+pub(crate) fn realm(text: &str) -> Result<(), String> {
+    let fits = matches(pattern!(r"^[A-Za-z][A-Za-z0-9.\-_]+$"), text);
+    require(fits, || "value does not look like a valid realm\n".to_owned())
+}
+
+/// The name of a role or a group.
+fn plain_name(kind: &str, text: &str) -> Result<(), String> {
+    let fits = matches(pattern!(r"^[A-Za-z0-9.\-_]+$"), text);
+    require(fits, || format!("{kind} name '{text}' contains invalid characters\n"))
+}
+
+/// The name of a role.
+pub(crate) fn role_id(text: &str) -> Result<(), String> {
+    plain_name("role", text)
+}
+
+/// The name of a group of users.
+pub(crate) fn group_id(text: &str) -> Result<(), String> {
+    plain_name("group", text)
+}
+
+/// The name of a privilege.
+pub(crate) fn privilege(text: &str) -> Result<(), String> {
+    require(crate::access::is_privilege(text), || format!("invalid privilege '{text}'\n"))
+}
+
 /// A hardware address for one card.
 pub(crate) fn mac_addr(text: &str) -> Result<(), String> {
     let fits = matches(pattern!(r"^(?i:[a-f0-9][02468ace](?::[a-f0-9]{2}){5})$"), text);
@@ -94,6 +134,9 @@ pub(crate) fn ipv6(text: &str) -> Result<(), String> {
 
 fn prefix(text: &str, least: u32, most: u32) -> Option<&str> {
     let (address, length) = text.split_once('/')?;
+    if !length.chars().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
     let length: u32 = length.parse().ok()?;
     (length >= least && length <= most).then_some(address)
 }
@@ -161,7 +204,13 @@ pub(crate) fn hotplug_features(text: &str) -> Result<(), String> {
 
 /// A list of processors such as `0,5,8-11`.
 pub(crate) fn cpu_set(text: &str) -> Result<(), String> {
-    let fits = matches(pattern!(r"^\d+(-\d+)?(,\d+(-\d+)?)*$"), text);
+    let span = |part: &str| {
+        let found = pattern!(r"^\s*(\d+)(?:-(\d+))?\s*$").captures(part)?;
+        let number = |at: usize| found.get(at).map(|text| text.as_str().parse::<u64>().unwrap_or(u64::MAX));
+        number(1).zip(number(2).or(number(1))).filter(|(first, last)| first <= last)
+    };
+    let listed = text.trim_end_matches(',');
+    let fits = listed.is_empty() || listed.split(',').all(|part| span(part).is_some());
     require(fits, || "unable to parse cpuset option\n".to_owned())
 }
 

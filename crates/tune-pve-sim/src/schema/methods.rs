@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::formats::{config_id, dns_name, node, pool_id, storage_id, task_status, vmid};
+use super::formats::{config_id, dns_name, node, pool_id, privilege, realm, storage_id, task_status, vmid};
 use super::options::{self, settable};
 use super::{Prop, Table, drive};
 
@@ -272,10 +272,10 @@ call!(
     table([
         ("username", Prop::string().required().longest(64)),
         ("password", Prop::string().required()),
-        ("realm", Prop::string().longest(32)),
+        ("realm", Prop::string().check(realm).longest(32)),
         ("otp", Prop::string()),
         ("path", Prop::string().requires("privs").longest(64)),
-        ("privs", options::free_list().requires("path").longest(64)),
+        ("privs", Prop::string().list(privilege).requires("path").longest(64)),
         ("new-format", Prop::boolean()),
         ("tfa-challenge", Prop::string()),
     ])
@@ -283,7 +283,10 @@ call!(
 call!(
     /// `GET /access/permissions`.
     permissions,
-    table([("userid", Prop::string().longest(64)), ("path", Prop::string())])
+    table([
+        ("userid", Prop::string().pattern(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+(?:![A-Za-z][A-Za-z0-9.\-_]+)?")),
+        ("path", Prop::string()),
+    ])
 );
 call!(
     /// `GET /access/users`.
@@ -313,6 +316,142 @@ call!(
         ("format", Prop::string().choices(&["raw", "qcow2", "vmdk"])),
         ("full", Prop::boolean()),
         ("target", Prop::string().check(node)),
+        ("bwlimit", Prop::integer().min(0.0)),
+    ])
+);
+call!(
+    /// `GET …/feature`.
+    feature,
+    table([
+        ("feature", Prop::string().choices(&["snapshot", "clone", "copy"]).required()),
+        ("snapname", Prop::string().check(config_id).longest(40)),
+    ])
+);
+
+fn time_frame() -> Prop {
+    Prop::string().choices(&["hour", "day", "week", "month", "year"]).required()
+}
+
+fn consolidation() -> Prop {
+    Prop::string().choices(&["AVERAGE", "MAX"])
+}
+
+call!(
+    /// `GET …/rrddata`.
+    rrd_data,
+    table([("timeframe", time_frame()), ("cf", consolidation())])
+);
+call!(
+    /// `GET …/rrd`.
+    rrd,
+    table([
+        ("timeframe", time_frame()),
+        ("ds", Prop::string().list(config_id).required()),
+        ("cf", consolidation()),
+    ])
+);
+call!(
+    /// `GET …/cloudinit/dump`.
+    cloudinit_dump,
+    table([("type", Prop::string().choices(&["user", "network", "meta"]).required())])
+);
+call!(
+    /// `PUT …/sendkey`.
+    send_key,
+    table([("skiplock", skiplock()), ("key", Prop::string().required())])
+);
+call!(
+    /// `POST …/monitor`.
+    monitor,
+    table([("command", Prop::string().required())])
+);
+call!(
+    /// `POST …/vncproxy`.
+    vnc_proxy,
+    table([("websocket", Prop::boolean()), ("generate-password", Prop::boolean())])
+);
+call!(
+    /// `POST …/termproxy`.
+    term_proxy,
+    table([("serial", Prop::string().choices(&["serial0", "serial1", "serial2", "serial3"]))])
+);
+call!(
+    /// `POST …/spiceproxy`.
+    spice_proxy,
+    table([("proxy", Prop::string().check(super::formats::address))])
+);
+call!(
+    /// `GET …/vncwebsocket`.
+    vnc_websocket,
+    table([
+        ("vncticket", Prop::string().longest(512).required()),
+        ("port", Prop::integer().min(5900.0).max(5999.0).required()),
+    ])
+);
+call!(
+    /// `POST …/move_disk`.
+    move_disk,
+    {
+        let unused = (0..drive::UNUSED).map(|number| format!("unused{number}"));
+        let keys: Vec<String> = drive::drive_keys().chain(unused).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        table([
+            ("target-vmid", vm_number()),
+            ("disk", Prop::string().choices(&keys).required()),
+            ("storage", Prop::string().check(storage_id)),
+            ("format", Prop::string().choices(&["raw", "qcow2", "vmdk"])),
+            ("delete", Prop::boolean()),
+            ("digest", Prop::string().longest(40)),
+            ("bwlimit", Prop::integer().min(0.0)),
+            ("target-disk", Prop::string().choices(&keys)),
+            ("target-digest", Prop::string().longest(40)),
+        ])
+    }
+);
+call!(
+    /// `POST …/template`.
+    template,
+    {
+        let keys: Vec<String> = drive::drive_keys().collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        table([("disk", Prop::string().choices(&keys))])
+    }
+);
+
+fn snapshot_name() -> Prop {
+    Prop::string().check(config_id).longest(40).required()
+}
+
+call!(
+    /// `POST …/snapshot`.
+    snapshot,
+    table([("snapname", snapshot_name()), ("vmstate", Prop::boolean()), ("description", Prop::string())])
+);
+call!(
+    /// `DELETE …/snapshot/NAME`.
+    snapshot_delete,
+    table([("force", Prop::boolean())])
+);
+call!(
+    /// `PUT …/snapshot/NAME/config`.
+    snapshot_config,
+    table([("description", Prop::string())])
+);
+call!(
+    /// `POST …/snapshot/NAME/rollback`.
+    rollback,
+    table([("start", Prop::boolean())])
+);
+call!(
+    /// `POST …/remote_migrate`.
+    remote_migrate,
+    table([
+        ("target-vmid", vm_number()),
+        ("target-endpoint", Prop::string().required()),
+        ("online", Prop::boolean()),
+        ("delete", Prop::boolean()),
+        ("target-storage", options::free_list().required()),
+        ("target-bridge", options::free_list().required()),
         ("bwlimit", Prop::integer().min(0.0)),
     ])
 );

@@ -154,8 +154,6 @@ const KEYBOARDS: [&str; 25] = [
 ];
 
 fn structured(table: &mut Table) {
-    let smbios = || Prop::string().pattern(r"[A-Za-z0-9+\/]+={0,2}");
-    let uuid = r"[a-fA-F0-9]{8}(?:-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}";
     let volume = || Prop::string().check(volume_id);
     let rows = [
         ("memory", memory()),
@@ -235,7 +233,18 @@ fn structured(table: &mut Table) {
     for (key, props) in rows {
         table.insert(key, Prop::string().props(props));
     }
-    let smbios1 = Props::new([
+    table.insert("smbios1", Prop::string().props(smbios1()).longest(512));
+}
+
+/// The sub-options of `smbios1`.
+pub(crate) fn smbios1() -> Arc<Props> {
+    kept!(make_smbios1())
+}
+
+fn make_smbios1() -> Arc<Props> {
+    let smbios = || Prop::string().pattern(r"[A-Za-z0-9+\/]+={0,2}");
+    let uuid = r"[a-fA-F0-9]{8}(?:-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}";
+    Props::new([
         ("uuid", Prop::string().pattern(uuid)),
         ("version", smbios()),
         ("serial", smbios()),
@@ -244,8 +253,7 @@ fn structured(table: &mut Table) {
         ("sku", smbios()),
         ("family", smbios()),
         ("base64", Prop::boolean()),
-    ]);
-    table.insert("smbios1", Prop::string().props(smbios1).longest(512));
+    ])
 }
 
 /// The sub-options of `memory`.
@@ -374,13 +382,6 @@ fn indexed(table: &mut Table) {
         ("ip6", Prop::string().check(ipv6_config)),
         ("gw6", Prop::string().check(ipv6).requires("ip6")),
     ]);
-    let usb_id = r"(0x)?([0-9A-Fa-f]{4}):(0x)?([0-9A-Fa-f]{4})";
-    let usb_host = format!(r"(?:(?:{usb_id})|(?:(\d+)\-(\d+(\.\d+)*))|[Ss][Pp][Ii][Cc][Ee])");
-    let usb = Props::new([
-        ("host", Prop::string().default_key().pattern(&usb_host)),
-        ("mapping", Prop::string().check(config_id)),
-        ("usb3", Prop::boolean()),
-    ]);
     for (base, count, prop) in [
         ("numa", 8, Prop::string().props(numa)),
         ("virtiofs", 10, Prop::string().props(virtiofs)),
@@ -388,13 +389,28 @@ fn indexed(table: &mut Table) {
         ("ipconfig", 32, Prop::string().props(ipconfig)),
         ("serial", 4, Prop::string().pattern("(/dev/.+|socket)")),
         ("parallel", 3, Prop::string().pattern(r"/dev/parport\d+|/dev/usb/lp\d+")),
-        ("usb", 14, Prop::string().props(usb)),
+        ("usb", 14, Prop::string().props(usb())),
         ("hostpci", 16, Prop::string().props(hostpci())),
     ] {
         for index in 0..count {
             table.insert(format!("{base}{index}"), prop.clone());
         }
     }
+}
+
+/// The sub-options of `usbN`.
+pub(crate) fn usb() -> Arc<Props> {
+    kept!(make_usb())
+}
+
+fn make_usb() -> Arc<Props> {
+    let id = r"(0x)?([0-9A-Fa-f]{4}):(0x)?([0-9A-Fa-f]{4})";
+    let host = format!(r"(?:(?:{id})|(?:(\d+)\-(\d+(\.\d+)*))|[Ss][Pp][Ii][Cc][Ee])");
+    Props::new([
+        ("host", Prop::string().default_key().pattern(&host)),
+        ("mapping", Prop::string().check(config_id)),
+        ("usb3", Prop::boolean()),
+    ])
 }
 
 /// The sub-options of `hostpciN`.

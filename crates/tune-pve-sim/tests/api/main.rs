@@ -4,4 +4,7 @@
 
 mod client;
 mod machines;
+mod refusals;
 mod requests;
+mod rights;
+mod sturdy;
