@@ -241,10 +241,15 @@ impl Fleet {
                 controller: self.controller.as_deref(),
             },
         };
-        let wanted = wanted(&request)?;
-        let first = self.read(&request, &matching(&request, &wanted, &Snapshot::new()), &wanted);
-        let matching = matching(&request, &wanted, &first);
-        Ok(plan(&request, &wanted, &matching, &self.read(&request, &matching, &wanted)))
+        let mut wanted = wanted(&request)?;
+        loop {
+            let first = self.read(&request, &matching(&request, &wanted, &Snapshot::new()), &wanted);
+            let matching = matching(&request, &wanted, &first);
+            let plan = plan(&request, &wanted, &matching, &self.read(&request, &matching, &wanted));
+            if !(plan.takes_machines_down() && wanted.ask_bystanders()) {
+                return Ok(plan);
+            }
+        }
     }
 
     pub(crate) fn apply(&mut self) -> Plan {

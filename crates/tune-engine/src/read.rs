@@ -23,10 +23,11 @@ const ROUNDS: usize = 4;
 
 impl Engine {
     pub(crate) async fn read_and_plan(&self, request: &Request<'_>, watch: &dyn Watch) -> Result<Plan, Vec<Mistake>> {
-        let wanted = plan::wanted(request)?;
+        let mut wanted = plan::wanted(request)?;
         let mut snapshot = Snapshot::new();
         let mut asked: BTreeMap<Address, (Host, ReadRequest)> = BTreeMap::new();
-        for round in 1.. {
+        let mut rounds = 0;
+        loop {
             let matching = plan::matching(request, &wanted, &snapshot);
             let mut lookups = plan::lookups(request, &wanted, &matching);
             let missing: BTreeMap<Address, (Host, ReadRequest)> = matching
@@ -35,17 +36,21 @@ impl Engine {
                 .filter_map(|(name, who)| Some((name.clone(), (who.host.clone(), lookups.remove(name)?))))
                 .filter(|(name, question)| asked.get(name) != Some(question))
                 .collect();
-            if missing.is_empty() {
-                return Ok(plan::plan(request, &wanted, &matching, &snapshot));
+            if !missing.is_empty() && rounds < ROUNDS {
+                rounds += 1;
+                snapshot.extend(self.read_all(&missing, watch).await);
+                asked.extend(missing);
+                continue;
             }
-            if round > ROUNDS {
-                snapshot.extend(missing.into_keys().map(|name| (name, Err(restless()))));
-                return Ok(plan::plan(request, &wanted, &matching, &snapshot));
+            snapshot.extend(missing.into_keys().map(|name| (name, Err(restless()))));
+            let plan = plan::plan(request, &wanted, &matching, &snapshot);
+            // Only now it is known that guests which nobody asked for may go down too.
+            if plan.takes_machines_down() && wanted.ask_bystanders() {
+                rounds = 0;
+            } else {
+                return Ok(plan);
             }
-            snapshot.extend(self.read_all(&missing, watch).await);
-            asked.extend(missing);
         }
-        unreachable!("the rounds are counted from 1 and return at the last")
     }
 
     /// Reads hosts side by side.

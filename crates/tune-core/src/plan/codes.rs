@@ -27,6 +27,8 @@ pub const STALE_STATE: Code = Code("tune::plan::stale_state");
 /// Nothing of that name exists.
 pub const NO_SUCH_ADDRESS: Code = Code("tune::plan::no_such_address");
 
+/// It is not known what a guest runs on, and a machine goes down that it may run on.
+pub const UNKNOWN_PLACE: Code = Code("tune::plan::unknown_place");
 /// A group would lose more members than it can spare.
 pub const OUTAGE: Code = Code("tune::plan::outage");
 /// A boot would activate what somebody else left pending.
@@ -131,6 +133,15 @@ pub const EXPLANATIONS: &[Explanation] = &[
                whatever `max_unavailable` says; otherwise `max_unavailable` is the limit. The machines that go down with \
                a hypervisor count too. A short outage is accepted with `lifecycle { accept = [\"outage\"] }` in the \
                rollout; the members still go one after another.",
+    },
+    Explanation {
+        code: UNKNOWN_PLACE,
+        title: "what a guest runs on is not known",
+        text: "A reboot or a power cycle takes down the guests that run on the machine, so `tune` asks where each guest of \
+               the configuration runs, also where a plan concerns only a part (`-target`, `rollback`, `destroy`). One could \
+               not be asked, and it or what runs on it is a member of a rollout: for all that is known, its group would \
+               lose too many members. Mend what keeps it from being read, or accept a short outage of the group with \
+               `lifecycle { accept = [\"outage\"] }` in its rollout.",
     },
     Explanation {
         code: FOREIGN_PENDING,

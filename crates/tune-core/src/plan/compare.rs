@@ -1,6 +1,7 @@
 //! The planner: readings against what is wanted and what is recorded, item by item.
 
 mod configured;
+mod guests;
 mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub fn plan(request: &Request<'_>, wanted: &Wanted, matching: &Matching, snapsho
             serial: request.state.serial,
             resources: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            guests: BTreeMap::new(),
             stages: Vec::new(),
             rollouts: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -104,7 +106,7 @@ impl<'a> Planning<'a> {
             let lineage = &self.request.state.lineage;
             let own = facts.ledgers.iter().flatten().find(|ledger| ledger.lineage == *lineage);
             let epoch = own.map_or(0, |ledger| ledger.epoch);
-            if epoch > self.request.state.last_run {
+            if epoch > self.request.state.last_run && !asked.only_tells {
                 self.problem(
                     address,
                     Problem::new(
@@ -150,6 +152,7 @@ impl<'a> Planning<'a> {
                 self.plan.problems.push(Mistake { address: host.host.address.clone(), problem, related: None });
             }
         }
+        self.guests();
         schedule::schedule(&mut self.plan, &self.request);
         self.plan.advice.sort();
         self.plan.advice.dedup();
@@ -285,7 +288,6 @@ impl<'a> Planning<'a> {
             depends_on,
             prevent_revert,
             guest: recorded.and_then(|record| record.guest.clone()),
-            runs_on: None,
             accept: configured.map(|resource| resource.lifecycle.accept.clone()).unwrap_or_default(),
             outdated,
             renamed_from: BTreeSet::new(),

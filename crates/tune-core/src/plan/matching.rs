@@ -22,6 +22,9 @@ pub struct Asked {
     pub record: Option<HostId>,
     /// Whether the configuration has it; otherwise only the state remembers it.
     pub configured: bool,
+    /// Whether it is asked only where guests run that are no part of the plan. Then nothing that is wrong with it
+    /// forbids the plan; it only leaves that unknown.
+    pub only_tells: bool,
 }
 
 /// Who is who.
@@ -48,21 +51,27 @@ pub fn matching(request: &Request<'_>, wanted: &Wanted, snapshot: &Snapshot) -> 
             }
         }
     }
-    let with_records = with_records(request, wanted);
+    let with_records = records_of(request, |owner| wanted.selected.contains(owner));
     let wanted_on: BTreeSet<&Address> = wanted.desired.values().map(|desired| &desired.host).collect();
+    let telling: BTreeSet<&Address> =
+        wanted.asked_bystanders().filter_map(|(_, desired)| Some(&desired?.host)).collect();
+    let telling_records = records_of(request, |owner| wanted.asks_recorded(owner));
     let mut matching = Matching::default();
     for (address, host) in request.hosts {
         let record = found.remove(address);
-        if wanted_on.contains(address) || record.as_ref().is_some_and(|id| with_records.contains(id)) {
-            let asked = Asked { host: host.clone(), record, configured: true };
+        let concerned = wanted_on.contains(address) || record.as_ref().is_some_and(|id| with_records.contains(id));
+        let tells = telling.contains(address) || record.as_ref().is_some_and(|id| telling_records.contains(id));
+        if concerned || tells {
+            let asked = Asked { host: host.clone(), record, configured: true, only_tells: !concerned };
             matching.asked.insert(address.clone(), asked);
         }
     }
-    for id in records.free.iter().copied().filter(|id| with_records.contains(id)) {
+    for id in records.free.iter().copied().filter(|id| telling_records.contains(id)) {
         let record = &request.state.hosts[id];
         let host =
             Host { address: record.address.clone(), transport: record.transport.clone(), become_: record.become_ };
-        let asked = Asked { host, record: Some(id.clone()), configured: false };
+        let only_tells = !with_records.contains(id);
+        let asked = Asked { host, record: Some(id.clone()), configured: false, only_tells };
         // A configured host of that name that turned out to be another recorded machine keeps the name.
         let mut name = record.address.clone();
         while matching.asked.contains_key(&name) {
@@ -74,20 +83,22 @@ pub fn matching(request: &Request<'_>, wanted: &Wanted, snapshot: &Snapshot) -> 
     matching
 }
 
-/// Returns what to ask each machine: every item that is wanted on it or recorded for it, one lookup per kind.
+/// Returns what to ask each machine: every item that is wanted on it or recorded for it, and those that tell where guests
+/// run, one lookup per kind.
 pub fn lookups(request: &Request<'_>, wanted: &Wanted, matching: &Matching) -> BTreeMap<Address, ReadRequest> {
     let asked_as: BTreeMap<&HostId, &Address> =
         matching.asked.iter().filter_map(|(address, asked)| Some((asked.record.as_ref()?, address))).collect();
     let mut keys: BTreeMap<&Address, BTreeMap<&str, BTreeSet<ItemKey>>> =
         matching.asked.keys().map(|address| (address, BTreeMap::new())).collect();
-    for (resource, desired) in &wanted.desired {
+    let bystanders = wanted.asked_bystanders().filter_map(|(resource, desired)| Some((resource, desired?)));
+    for (resource, desired) in wanted.desired.iter().chain(bystanders) {
         if let Some(kinds) = keys.get_mut(&desired.host) {
             kinds.entry(&resource.kind).or_default().extend(desired.items.iter().map(|item| item.key.clone()));
         }
     }
     for (item, record) in &request.state.items {
         let kinds = asked_as.get(&item.host).and_then(|address| keys.get_mut(address));
-        if let Some(kinds) = kinds.filter(|_| wanted.selected.contains(&record.owner)) {
+        if let Some(kinds) = kinds.filter(|_| wanted.asks_recorded(&record.owner)) {
             kinds.entry(&item.kind).or_default().insert(item.key.clone());
         }
     }
@@ -162,10 +173,10 @@ fn likeness(facts: &Facts, record: &HostRecord) -> usize {
         + usize::from(!facts.host_keys.is_disjoint(&record.host_keys))
 }
 
-/// Machines on which a selected item is recorded.
-fn with_records<'a>(request: &Request<'a>, wanted: &Wanted) -> BTreeSet<&'a HostId> {
+/// Machines on which an item of such a resource is recorded.
+fn records_of<'a>(request: &Request<'a>, is_meant: impl Fn(&Address) -> bool) -> BTreeSet<&'a HostId> {
     let items = request.state.items.iter();
-    items.filter(|(_, record)| wanted.selected.contains(&record.owner)).map(|(item, _)| &item.host).collect()
+    items.filter(|(_, record)| is_meant(&record.owner)).map(|(item, _)| &item.host).collect()
 }
 
 fn facts_of<'a>(snapshot: &'a Snapshot, address: &Address) -> Option<&'a Facts> {
@@ -175,7 +186,7 @@ fn facts_of<'a>(snapshot: &'a Snapshot, address: &Address) -> Option<&'a Facts> 
 fn problems(matching: &Matching, state: &State, snapshot: &Snapshot) -> Vec<Mistake> {
     let mut problems = Vec::new();
     let mut machines: BTreeMap<(&str, &str), &Address> = BTreeMap::new();
-    for (address, asked) in &matching.asked {
+    for (address, asked) in matching.asked.iter().filter(|(_, asked)| !asked.only_tells) {
         let Some(facts) = facts_of(snapshot, address) else { continue };
         if let Some(record) = asked.record.as_ref().map(|id| &state.hosts[id]) {
             problems.extend(another_machine(address, facts, record));

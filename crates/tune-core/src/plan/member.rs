@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ItemPlan, Member, Plan, ResourcePlan, Step};
+use super::{Guest, ItemPlan, Member, Place, Plan, ResourcePlan, Step};
 use crate::activation::{Activation, Verb};
 use crate::address::Address;
-use crate::contract::{Desired, DesiredItem, Impact, Kinds, Lookup, Question, ReadRequest};
+use crate::contract::{Desired, DesiredItem, Impact, Kind, Kinds, Lookup, Question, ReadRequest};
 use crate::item::{HostId, ItemId, ItemKey, Raw};
-use crate::reading::{HostReading, ItemReading, Reading};
+use crate::path::AttributePath;
+use crate::reading::{Facts, HostReading, ItemReading, Reading};
 use crate::resource::Consent;
+use crate::rollout::Rollout;
 
 /// Which side of each item's change is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,22 +31,29 @@ pub struct Judgement {
     pub differing: Vec<(ItemId, Raw)>,
     /// What the planned activations would take down, as the facts are now.
     pub down: BTreeSet<Address>,
+    /// Members of groups that may go down too, because nobody tells where they or what they run on are now; each with
+    /// why.
+    pub perhaps_down: BTreeMap<Address, String>,
     /// What is not ours, would be activated with them, and was not accepted; as phrases.
     pub foreign: Vec<String>,
 }
 
-/// Returns what to read before and after a member's turn: its own items, and where whole machines go down, every
-/// resource that says where a guest runs.
+/// Returns what to read before and after a member's turn: its own items, and where a whole machine goes down, those that
+/// tell where guests run.
 pub fn member_lookups(plan: &Plan, member: &Member) -> BTreeMap<HostId, ReadRequest> {
     let mut keys: BTreeMap<HostId, BTreeMap<&str, BTreeSet<ItemKey>>> = BTreeMap::new();
     let machine = plan.hosts.iter().find(|(_, planned)| planned.host.address == member.host);
     // The member's own facts are wanted even where all of its items live in an API.
     keys.extend(machine.map(|(id, _)| (id.clone(), BTreeMap::new())));
-    for (_, resource) in looked_at(plan, member) {
+    for (_, resource) in own(plan, member) {
         for item in &resource.items {
             let kinds = keys.entry(item.id.host.clone()).or_default();
             kinds.entry(&item.id.kind).or_default().insert(item.id.key.clone());
         }
+    }
+    for (address, guest) in guests(plan, member) {
+        let kinds = keys.entry(guest.told_by.clone()).or_default();
+        kinds.entry(&address.kind).or_default().extend(guest.items.iter().cloned());
     }
     let lookup = |(kind, keys): (&str, BTreeSet<ItemKey>)| Lookup { kind: kind.to_owned(), keys };
     let request = |kinds: BTreeMap<&str, BTreeSet<ItemKey>>| ReadRequest {
@@ -64,27 +73,34 @@ pub fn judge_member(
     side: Side,
 ) -> Judgement {
     let mut judgement = Judgement::default();
-    let mut runs_on: BTreeMap<Address, Address> = BTreeMap::new();
     let lookups = member_lookups(plan, member);
-    let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
-    for (address, resource) in looked_at(plan, member) {
+    for (address, resource) in own(plan, member) {
         for (host, items) in by_host(resource) {
             let Some(view) = View::of(&lookups, readings, host, &address.kind) else { continue };
             let desired = desired(plan, resource, host, &items, side);
-            // Where nothing is wanted, the resource still says where its guest runs.
-            let known = desired.items.is_empty().then(|| as_found(&desired, &items));
-            let asked = known.as_ref().unwrap_or(&desired);
-            let Some(impact) = view.impact(kinds, &address.kind, asked) else { continue };
-            if let (Some(guest), Some(on)) = (&resource.guest, &impact.runs_on) {
-                runs_on.insert(guest.clone(), on.clone());
-            }
-            if own.contains(address) {
+            if let Some(impact) = view.impact(kinds, &address.kind, &desired) {
                 judgement.take(kinds, resource, &view, (&items, &desired, &impact), side);
             }
         }
     }
+    let places: Vec<(&Address, Place)> = guests(plan, member)
+        .map(|(address, guest)| {
+            let view = View::of(&lookups, readings, &guest.told_by, &address.kind);
+            let kind = kinds.get(address.kind.as_str());
+            let name = plan.hosts[&guest.told_by].host.address.clone();
+            let place = match (view, kind) {
+                (Some(View { answer, reading }), Some(kind)) => {
+                    place(&**kind, (name, guest.host.clone(), &guest.items), reading, &answer.facts)
+                }
+                _ => Place::Unknown(format!("`{name}` gave no answer")),
+            };
+            (&guest.host, place)
+        })
+        .collect();
+    let places: Vec<(&Address, &Place)> = places.iter().map(|(guest, place)| (*guest, place)).collect();
     let strongest = member.activations.iter().map(|planned| planned.activation.verb).max();
-    judgement.down = taken_down(&member.host, strongest, &runs_on.iter().collect());
+    judgement.down = taken_down(&member.host, strongest, &carried(&places));
+    judgement.perhaps_down = perhaps_down(&plan.rollouts, &judgement.down, &places);
     judgement.foreign.extend(at_boot(plan, member, readings));
     judgement
 }
@@ -153,14 +169,75 @@ impl<'a> View<'a> {
     }
 }
 
-/// The resources of a member; with them, where it goes down as a whole, those that say where guests run.
-fn looked_at<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a ResourcePlan)> {
+/// The resources of a member.
+fn own<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a ResourcePlan)> {
     let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
     let own: BTreeSet<Address> = own.into_iter().cloned().collect();
-    let is_machine = member.activations.iter().any(|planned| planned.activation.verb >= Verb::Reboot);
-    plan.resources.iter().filter(move |(address, resource)| {
-        own.contains(*address) || (is_machine && resource.guest.is_some() && resource.runs_on.is_some())
-    })
+    plan.resources.iter().filter(move |(address, _)| own.contains(*address))
+}
+
+/// Those that tell where guests run, where a member goes down as a whole machine.
+fn guests<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a Guest)> {
+    let is_machine = member.is_machine();
+    plan.guests.iter().filter(move |(_, guest)| is_machine && plan.hosts.contains_key(&guest.told_by))
+}
+
+/// Returns where a guest runs, as what was read of its items tells.
+pub(super) fn place(
+    kind: &dyn Kind,
+    (host, guest, keys): (Address, Address, &BTreeSet<ItemKey>),
+    reading: &Reading,
+    facts: &Facts,
+) -> Place {
+    let mut items = Vec::new();
+    let mut why = "it gave no answer about this guest".to_owned();
+    for key in keys {
+        match reading.items.get(key) {
+            Some(Ok(found)) => {
+                let path = AttributePath::default();
+                items.push(DesiredItem { key: key.clone(), path, want: found.raw.clone() });
+            }
+            Some(Err(unreadable)) => why.clone_from(&unreadable.message),
+            None => {}
+        }
+    }
+    if items.is_empty() {
+        return Place::Unknown(why);
+    }
+    let desired = Desired { host, guest: Some(guest), items };
+    let impact = kind.impact(&Question { desired: &desired, reading, facts, recorded: keys });
+    impact.runs_on.map_or(Place::Elsewhere, Place::On)
+}
+
+/// The guests of which it is known what they run on.
+pub(super) fn carried<'a>(places: &[(&'a Address, &'a Place)]) -> BTreeMap<&'a Address, &'a Address> {
+    let on = |(guest, place): &(&'a Address, &'a Place)| match place {
+        Place::On(on) => Some((*guest, on)),
+        Place::Elsewhere | Place::Unknown(_) => None,
+    };
+    places.iter().filter_map(on).collect()
+}
+
+/// Returns the members of groups that may go down with `down`, because they, or what they run on, may run there for all
+/// that is known; each with why it is not known.
+pub(super) fn perhaps_down(
+    rollouts: &BTreeMap<Address, Rollout>,
+    down: &BTreeSet<Address>,
+    places: &[(&Address, &Place)],
+) -> BTreeMap<Address, String> {
+    let carried = carried(places);
+    let mut perhaps = BTreeMap::new();
+    for (guest, place) in places {
+        let Place::Unknown(why) = place else { continue };
+        for other in taken_down(guest, Some(Verb::Reboot), &carried) {
+            let counts =
+                |rollout: &Rollout| rollout.members.contains(&other) && !rollout.accept.contains(&Consent::Outage);
+            if !down.contains(&other) && rollouts.values().any(counts) {
+                perhaps.insert(other, why.clone());
+            }
+        }
+    }
+    perhaps
 }
 
 fn by_host(resource: &ResourcePlan) -> BTreeMap<&HostId, Vec<&ItemPlan>> {
@@ -189,15 +266,6 @@ fn desired(plan: &Plan, resource: &ResourcePlan, host: &HostId, items: &[&ItemPl
         guest: resource.guest.clone(),
         items: wanted.collect(),
     }
-}
-
-/// The same for a resource of which nothing is wanted: what the plan found.
-fn as_found(desired: &Desired, items: &[&ItemPlan]) -> Desired {
-    let found = items.iter().filter_map(|item| {
-        let want = item.live.clone()?;
-        Some(DesiredItem { key: item.id.key.clone(), path: item.path.clone(), want })
-    });
-    Desired { items: found.collect(), ..desired.clone() }
 }
 
 /// Returns every host that is down while `host` is interrupted by `verb`: itself, and where a whole machine goes down,

@@ -21,10 +21,10 @@ pub use matching::{Asked, Matching, lookups, matching};
 pub use member::{Judgement, Side, judge_member, member_lookups};
 pub use wanted::{Wanted, desired, wanted};
 
-use crate::activation::Activation;
+use crate::activation::{Activation, Verb};
 use crate::address::Address;
 use crate::contract::{Effect, Kinds};
-use crate::item::{Change, HostId, ItemId, Raw};
+use crate::item::{Change, HostId, ItemId, ItemKey, Raw};
 use crate::path::AttributePath;
 use crate::problem::{Advice, Problem, Stops};
 use crate::reading::{Layer, Unreadable};
@@ -125,9 +125,12 @@ pub struct Plan {
     pub resources: BTreeMap<Address, ResourcePlan>,
     /// The machines that resources live on.
     pub hosts: BTreeMap<HostId, PlannedHost>,
+    /// Where guests run, by the resource that tells; those of resources that the plan does not concern as well, where a
+    /// machine goes down.
+    pub guests: BTreeMap<Address, Guest>,
     /// What runs when: stages follow one another.
     pub stages: Vec<Stage>,
-    /// The rollouts that have turns in `stages`, or members that another's turn may take down.
+    /// The rollouts that have turns in `stages`, or members that another's turn takes down or may by then.
     pub rollouts: BTreeMap<Address, Rollout>,
     /// The checks that those rollouts wait for.
     pub checks: BTreeMap<Address, Check>,
@@ -152,8 +155,6 @@ pub struct ResourcePlan {
     pub prevent_revert: bool,
     /// The host that is down while the resource is activated, where that is not `host`.
     pub guest: Option<Address>,
-    /// The host that this guest runs on now, as read.
-    pub runs_on: Option<Address>,
     /// The dangers that the user accepted for it.
     pub accept: BTreeSet<Consent>,
     /// Whether what is remembered of the resource itself is out of date: its dependencies or `prevent_revert`.
@@ -162,6 +163,30 @@ pub struct ResourcePlan {
     pub renamed_from: BTreeSet<Address>,
     /// Its items, in the order in which they are written.
     pub items: Vec<ItemPlan>,
+}
+
+/// A virtual machine that is a host of its own. It goes down with the machine that it runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// The host that it is.
+    pub host: Address,
+    /// The API or machine that tells where it runs.
+    pub told_by: HostId,
+    /// What to ask for to hear it again.
+    pub items: BTreeSet<ItemKey>,
+    /// Where it runs.
+    pub place: Place,
+}
+
+/// Where a guest runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On this host.
+    On(Address),
+    /// On none of the hosts that the configuration knows.
+    Elsewhere,
+    /// Nobody could tell, and why.
+    Unknown(String),
 }
 
 /// What happens to one item.
@@ -422,6 +447,12 @@ impl Plan {
         })
     }
 
+    /// Returns whether a whole machine goes down, so that guests may go with it.
+    pub fn takes_machines_down(&self) -> bool {
+        let activations = self.resources.values().flat_map(|it| &it.items).flat_map(|item| &item.activations);
+        activations.into_iter().any(|activation| activation.verb >= Verb::Reboot)
+    }
+
     /// Returns whether an apply has anything to do, renames in the state included.
     pub fn has_work(&self) -> bool {
         self.resources.values().any(ResourcePlan::has_work)
@@ -461,6 +492,13 @@ impl Stage {
             Self::Quiet(wave) => Box::new(std::iter::once(wave)),
             Self::Turn(turn) => Box::new(turn.members.iter().flat_map(|member| &member.waves)),
         }
+    }
+}
+
+impl Member {
+    /// Returns whether it goes down as a whole machine, with every guest that runs on it.
+    pub fn is_machine(&self) -> bool {
+        self.activations.iter().any(|planned| planned.activation.verb >= Verb::Reboot)
     }
 }
 

@@ -42,20 +42,16 @@ pub(super) fn schedule(plan: &mut Plan, request: &Request<'_>) {
     plan.problems.extend(mistakes);
 }
 
-/// Whether a rollout has a say: it has turns itself, or a machine goes down that its members may run on by then.
+/// Whether a rollout has a say: it has turns itself, or its members go down with another's turn, or may by then because
+/// they are guests, which move.
 fn takes_part(plan: &Plan, rollout: &Rollout, stages: &[Stage]) -> bool {
     let mut turns = stages.iter().filter_map(|stage| match stage {
         Stage::Turn(turn) => Some(turn),
         Stage::Quiet(_) => None,
     });
-    let carriers: BTreeSet<&Address> =
-        plan.resources.values().filter_map(|resource| resource.runs_on.as_ref()).collect();
-    let is_guest = |member: &Address| {
-        plan.resources.values().any(|resource| resource.runs_on.is_some() && resource.guest.as_ref() == Some(member))
-    };
+    let has_guests = || plan.guests.values().any(|guest| rollout.members.contains(&guest.host));
     let goes_down = |member: &Member| {
-        let down = |host: &Address| rollout.members.contains(host);
-        member.down.iter().any(down) || (carriers.contains(&member.host) && rollout.members.iter().any(is_guest))
+        member.down.iter().any(|host| rollout.members.contains(host)) || (member.is_machine() && has_guests())
     };
     turns.any(|turn| turn.rollout.as_ref() == Some(&rollout.address) || turn.members.iter().any(goes_down))
 }

@@ -20,14 +20,41 @@ pub struct Wanted {
     pub selected: BTreeSet<Address>,
     /// Every item that any resource of the configuration wants, selected or not: none of these is put back.
     pub claimed: BTreeSet<(Address, String, ItemKey)>,
+    /// Resources that stand for a guest and that are no part of the plan. Where a machine goes down, it counts all the
+    /// same which of them run on it. One that only the state remembers has no desired items here.
+    pub bystanders: BTreeMap<Address, Option<Desired>>,
+    /// Whether the bystanders are asked where they run.
+    pub asks_bystanders: bool,
+}
+
+impl Wanted {
+    /// Has the bystanders asked from now on; returns whether that makes a difference.
+    pub fn ask_bystanders(&mut self) -> bool {
+        let is_new = !self.asks_bystanders && !self.bystanders.is_empty();
+        self.asks_bystanders = true;
+        is_new
+    }
+
+    /// Returns the bystanders that are asked.
+    pub(super) fn asked_bystanders(&self) -> impl Iterator<Item = (&Address, Option<&Desired>)> {
+        let asked = self.bystanders.iter().filter(|_| self.asks_bystanders);
+        asked.map(|(address, desired)| (address, desired.as_ref()))
+    }
+
+    /// Returns whether what is recorded for a resource is asked for.
+    pub(super) fn asks_recorded(&self, owner: &Address) -> bool {
+        self.selected.contains(owner) || (self.asks_bystanders && self.bystanders.get(owner) == Some(&None))
+    }
 }
 
 /// Returns what is wanted, or every mistake in the resources' attributes and every item that two resources claim.
 pub fn wanted(request: &Request<'_>) -> Result<Wanted, Vec<Mistake>> {
     let all = desired(request.kinds, request.resources)?;
     let selected = selected(request)?;
+    let is_wanted = |address: &Address| *request.operation == Operation::Apply && selected.contains(address);
+    let bystanders = bystanders(request, &all, is_wanted);
     if *request.operation != Operation::Apply {
-        return Ok(Wanted { selected, ..Wanted::default() });
+        return Ok(Wanted { selected, bystanders, ..Wanted::default() });
     }
     let claim = |(address, desired): (&Address, &Desired)| -> Vec<(Address, String, ItemKey)> {
         let claims = desired.items.iter().map(|item| (desired.host.clone(), address.kind.clone(), item.key.clone()));
@@ -35,7 +62,20 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, Vec<Mistake>> {
     };
     let claimed = all.iter().flat_map(claim).collect();
     let desired = all.into_iter().filter(|(address, _)| selected.contains(address)).collect();
-    Ok(Wanted { desired, selected, claimed })
+    Ok(Wanted { desired, selected, claimed, bystanders, asks_bystanders: false })
+}
+
+/// Guests whose resources are not planned from the configuration. One that left it is asked by what is recorded.
+fn bystanders(
+    request: &Request<'_>,
+    all: &BTreeMap<Address, Desired>,
+    is_wanted: impl Fn(&Address) -> bool,
+) -> BTreeMap<Address, Option<Desired>> {
+    let configured = all.iter().filter(|(address, desired)| desired.guest.is_some() && !is_wanted(address));
+    let recorded = request.state.resources.iter();
+    let recorded = recorded.filter(|(address, record)| record.guest.is_some() && !all.contains_key(*address));
+    let recorded = recorded.map(|(address, _)| (address.clone(), None));
+    configured.map(|(address, desired)| (address.clone(), Some(desired.clone()))).chain(recorded).collect()
 }
 
 /// Returns every resource's desired items, or all mistakes; this is what `validate` checks as well.

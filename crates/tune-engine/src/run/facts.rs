@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tune_core::Address;
 use tune_core::contract::{Pending, ReadRequest};
-use tune_core::plan::{Member, Side, Turn};
+use tune_core::plan::{Judgement, Member, Side, Turn};
 use tune_core::rollout::{Answers, Rollout};
 
 use super::course::Course;
@@ -29,6 +29,16 @@ impl Obstacle {
 
     pub(super) fn firm(reason: impl Into<String>) -> Self {
         Self::Firm(Trouble::new(reason))
+    }
+}
+
+/// What goes down, where it is known of everybody who may.
+fn all_placed(judgement: Judgement) -> Result<BTreeSet<Address>, Obstacle> {
+    match judgement.perhaps_down.first_key_value() {
+        Some((guest, why)) => {
+            Err(Obstacle::passing(format!("`{guest}` may go down too: what it runs on is not known: {why}")))
+        }
+        None => Ok(judgement.down),
     }
 }
 
@@ -86,31 +96,31 @@ impl<'c> Course<'c, '_> {
         })
     }
 
-    /// Reads the members again. Returns what they would take down, as the facts are now.
-    pub(super) async fn facts(&self, members: &[&Member]) -> Result<BTreeSet<Address>, Obstacle> {
-        let mut down = BTreeSet::new();
-        for member in members {
-            let answers = self.read_member(member).await;
-            if let Some(reason) = answers.values().find_map(|answer| answer.as_ref().err()) {
-                return Err(Obstacle::passing(reason.clone()));
-            }
-            let judgement = self.judge(member, answers, Side::Before);
-            if let Some((item, live)) = judgement.differing.first() {
-                let differs = self.differs(item, live, Side::Before);
-                return Err(Obstacle::firm(format!(
-                    "somebody else changed something since the plan was made: {differs}"
-                )));
-            }
-            if let Some(foreign) = judgement.foreign.first() {
-                let host = &member.host;
-                return Err(Obstacle::firm(format!(
-                    "the turn of `{host}` would also activate what somebody else left pending since the plan was made: \
-                     {foreign}"
-                )));
-            }
-            down.extend(judgement.down);
+    /// Reads a member again. Returns what it would take down, as the facts are now.
+    pub(super) async fn facts(&self, member: &Member) -> Result<BTreeSet<Address>, Obstacle> {
+        let answers = self.read_member(member).await;
+        if let Some(reason) = answers.values().find_map(|answer| answer.as_ref().err()) {
+            return Err(Obstacle::passing(reason.clone()));
         }
-        Ok(down)
+        let judgement = self.judge(member, answers, Side::Before);
+        if let Some((item, live)) = judgement.differing.first() {
+            let differs = self.differs(item, live, Side::Before);
+            return Err(Obstacle::firm(format!("somebody else changed something since the plan was made: {differs}")));
+        }
+        if let Some(foreign) = judgement.foreign.first() {
+            let host = &member.host;
+            return Err(Obstacle::firm(format!(
+                "the turn of `{host}` would also activate what somebody else left pending since the plan was made: \
+                 {foreign}"
+            )));
+        }
+        all_placed(judgement)
+    }
+
+    /// Returns what a member takes down, as the facts are now, while it is put back.
+    pub(super) async fn down_now(&self, member: &Member) -> Result<BTreeSet<Address>, Obstacle> {
+        let answers = self.read_member(member).await;
+        all_placed(self.judge(member, answers, Side::Before))
     }
 
     /// Returns how many members of a rollout do not answer, apart from those that would be down anyway. So nobody is

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tune_core::Address;
-use tune_core::plan::{Member, Plan};
+use tune_core::plan::{Member, Plan, Stage};
 use tune_core::resource::Consent;
 use tune_core::rollout::{Check, Quorum, Rollout, Verdict};
 use tune_core::state::State;
@@ -54,12 +54,21 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let now = super::soak::time(&self.clock.now());
         let rests = |name: &Address| super::soak::left(state.soaks.get(name), now) > conduct.wait;
-        let rollouts = plan.rollouts.iter().filter(|(name, _)| !rests(name));
+        let rollouts = plan.rollouts.iter().filter(|(name, rollout)| !rests(name) && is_concerned(plan, rollout));
         let gates: BTreeSet<&Address> = rollouts.flat_map(|(_, rollout)| &rollout.gates).collect();
         let looks = self.check(&checks(plan, gates), conduct).await;
         let gates = Red::default().take(&looks);
         if gates.is_empty() { Ok(()) } else { Err(EngineError::Gates { gates }) }
     }
+}
+
+/// Whether a rollout has turns, or loses members in another's; not only if guests of it move.
+fn is_concerned(plan: &Plan, rollout: &Rollout) -> bool {
+    let has_turns = plan.stages.iter().any(|stage| match stage {
+        Stage::Turn(turn) => turn.rollout.as_ref() == Some(&rollout.address),
+        Stage::Quiet(_) => false,
+    });
+    has_turns || plan.members().flat_map(|member| &member.down).any(|host| rollout.members.contains(host))
 }
 
 /// A gate whose check is not in the plan cannot pass, so it must not be left out.
@@ -145,7 +154,7 @@ impl Course<'_, '_> {
         members: &[&Member],
         suffices: impl Fn(&Looks) -> bool,
     ) -> Result<bool, Trouble> {
-        let down = members.iter().flat_map(|member| member.down.iter().cloned()).collect();
+        let down = self.down_with(members);
         let gates = self.gates_of(rules, &down);
         if gates.is_empty() {
             return Ok(true);
@@ -178,6 +187,13 @@ impl Course<'_, '_> {
             // The last look is the one at the very end of the time.
             time::sleep_until((now + pause.next()).min(until)).await;
         }
+    }
+
+    /// Everything that went down with members, as the facts were when they did.
+    pub(super) fn down_with(&self, members: &[&Member]) -> BTreeSet<Address> {
+        let sheet = self.sheet();
+        let underway = members.iter().filter_map(|member| sheet.underway.get(&member.host));
+        underway.flat_map(|it| it.down.iter().cloned()).collect()
     }
 
     fn until(&self, members: &[&Member]) -> Instant {

@@ -45,13 +45,19 @@ impl Course<'_, '_> {
         care: Care,
     ) -> Result<bool, Broken> {
         let took = self.reopen(rules, member);
-        if care == Care::Spare
-            && let Err(why) = self.wait_until_spared(rules, member).await
-        {
-            self.leave(member, mishap, Left::NotUndone(why));
-            return Ok(false);
-        }
-        let before = self.look_at(&self.gates_of(rules, &member.down)).await;
+        let down = match care {
+            Care::None => self.down_now(member).await.ok(),
+            Care::Spare => match self.wait_until_spared(rules, member).await {
+                Ok(down) => Some(down),
+                Err(why) => {
+                    self.leave(member, mishap, Left::NotUndone(why));
+                    return Ok(false);
+                }
+            },
+        };
+        // What went down with it before is waited for too.
+        self.note(&member.host, |underway| underway.down.extend(down.into_iter().flatten()));
+        let before = self.look_at(&self.gates_of(rules, &self.down_with(&[member]))).await;
         let trouble = mishap.trouble.clone();
         self.run.watch.event(RunEvent::MemberPuttingBack { member: member.host.clone(), trouble: trouble.clone() });
         match self.undo(rules, member, &took).await {
@@ -79,24 +85,30 @@ impl Course<'_, '_> {
             Some(MemberOutcome::Done { activations }) => activations.clone(),
             _ => Vec::new(),
         };
-        let new = Underway { took, waits_for: None, until };
+        let new = Underway { took, waits_for: None, until, down: member.down.clone() };
         let underway = sheet.underway.entry(member.host.clone()).or_insert(new);
         underway.until = until;
         underway.took.clone()
     }
 
-    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<(), String> {
+    /// Waits until its group and those of its guests can spare a member; returns what it takes down.
+    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<BTreeSet<Address>, String> {
         let until = Instant::now() + rules.timeout;
         let mut pause = Pause::default();
         loop {
-            let why = match self.can_spare(rules, &member.down).await {
-                Ok(()) => return Ok(()),
-                Err(Obstacle::Passing(trouble) | Obstacle::Firm(trouble)) => trouble,
+            let spared = match self.down_now(member).await {
+                // Where nothing is interrupted, nobody is missed.
+                Ok(down) if down.is_empty() => return Ok(down),
+                Ok(down) => self.can_spare(rules, &down).await.map(|()| down),
+                Err(obstacle) => Err(obstacle),
             };
-            if Instant::now() >= until || member.down.is_empty() {
-                return if member.down.is_empty() { Ok(()) } else { Err(why.reason) };
+            match spared {
+                Ok(down) => return Ok(down),
+                Err(Obstacle::Passing(trouble) | Obstacle::Firm(trouble)) if Instant::now() >= until => {
+                    return Err(trouble.reason);
+                }
+                Err(_) => time::sleep(pause.next()).await,
             }
-            time::sleep(pause.next()).await;
         }
     }
 

@@ -1,6 +1,8 @@
 //! One turn: members that are taken together. Before them the facts and the gates are looked at again, then each goes
 //! its own way side by side, and together they wait for their gates.
 
+use std::collections::BTreeSet;
+
 use tokio::time::{self, Instant};
 use tune_core::Address;
 use tune_core::contract::Pending;
@@ -26,6 +28,8 @@ pub(super) struct Underway {
     pub(super) waits_for: Option<String>,
     /// Until when its gates must hold.
     pub(super) until: Instant,
+    /// Everything that is down meanwhile, as the facts were when it began.
+    pub(super) down: BTreeSet<Address>,
 }
 
 /// Returns every member of a plan as not begun.
@@ -93,8 +97,9 @@ impl<'c> Course<'c, '_> {
         }
     }
 
-    /// Waits until facts and gates allow the next members, and returns them; `None` if the run ends here.
-    async fn prepare(&self, turn: &'c Turn, rules: &Rollout) -> Option<Vec<&'c Member>> {
+    /// Waits until facts and gates allow the next members, and returns them, each with what it takes down; `None` if the
+    /// run ends here.
+    async fn prepare(&self, turn: &'c Turn, rules: &Rollout) -> Option<Vec<(&'c Member, BTreeSet<Address>)>> {
         let until = Instant::now() + rules.timeout;
         let mut pause = Pause::default();
         let mut said = None;
@@ -127,17 +132,26 @@ impl<'c> Course<'c, '_> {
         }
     }
 
-    async fn ready(&self, turn: &'c Turn, rules: &Rollout) -> Result<Vec<&'c Member>, Obstacle> {
-        let members = self.in_order(turn, rules).await?;
-        let down = self.facts(&members).await?;
+    async fn ready(&self, turn: &'c Turn, rules: &Rollout) -> Result<Vec<(&'c Member, BTreeSet<Address>)>, Obstacle> {
+        let mut members = Vec::new();
+        for member in self.in_order(turn, rules).await? {
+            members.push((member, self.facts(member).await?));
+        }
+        let down = members.iter().flat_map(|(_, down)| down.iter().cloned()).collect();
         self.can_spare(rules, &down).await?;
         Ok(members)
     }
 
-    async fn take(&self, turn: &'c Turn, rules: &Rollout, members: Vec<&'c Member>) -> Result<Next, Broken> {
-        for member in &members {
-            self.begin(turn.rollout.as_ref(), rules, member);
+    async fn take(
+        &self,
+        turn: &'c Turn,
+        rules: &Rollout,
+        members: Vec<(&'c Member, BTreeSet<Address>)>,
+    ) -> Result<Next, Broken> {
+        for (member, down) in &members {
+            self.begin(turn.rollout.as_ref(), rules, member, down);
         }
+        let members: Vec<&Member> = members.into_iter().map(|(member, _)| member).collect();
         let ways =
             members.iter().map(|member| -> Pending<'_, _> { Box::pin(async move { self.go(rules, member).await }) });
         let ends = side_by_side(self.run.engine.limits.parallelism, ways.collect()).await;
@@ -166,15 +180,15 @@ impl<'c> Course<'c, '_> {
         self.rest_after(turn.rollout.as_ref(), rules).await
     }
 
-    fn begin(&self, rollout: Option<&Address>, rules: &Rollout, member: &Member) {
+    fn begin(&self, rollout: Option<&Address>, rules: &Rollout, member: &Member, down: &BTreeSet<Address>) {
         let until = Instant::now() + rules.timeout;
-        let underway = Underway { took: Vec::new(), waits_for: None, until };
+        let underway = Underway { took: Vec::new(), waits_for: None, until, down: down.clone() };
         self.sheet().underway.insert(member.host.clone(), underway);
         self.run.watch.event(RunEvent::MemberBegun {
             member: member.host.clone(),
             rollout: rollout.cloned(),
             activations: member.activations.iter().map(|planned| planned.activation.clone()).collect(),
-            gates: self.gates_of(rules, &member.down).into_keys().collect(),
+            gates: self.gates_of(rules, down).into_keys().collect(),
             within: rules.timeout.as_secs(),
         });
     }

@@ -19,10 +19,10 @@ pub(crate) enum Action {
     Option { guests: Vec<String>, option: &'static str, value: &'static str },
     /// A parameter leaves the configuration.
     Unwant { machines: Vec<String>, key: &'static str },
-    /// `tune apply`.
-    Apply,
-    /// `tune destroy`.
-    Destroy,
+    /// `tune apply`, with `-target` where only these machines are meant.
+    Apply(Vec<String>),
+    /// `tune destroy`, with `-target` where only these machines are meant.
+    Destroy(Vec<String>),
     /// `tune rollback` of the run that is so many before the latest one.
     RollBack(u64),
     /// A fault waits for the next command.
@@ -39,7 +39,7 @@ pub(crate) enum Action {
 
 impl Action {
     pub(crate) fn is_command(&self) -> bool {
-        matches!(self, Self::Apply | Self::Destroy | Self::RollBack(_))
+        matches!(self, Self::Apply(_) | Self::Destroy(_) | Self::RollBack(_))
     }
 
     /// Returns a story.
@@ -55,9 +55,11 @@ impl Action {
                 story.push(Self::trouble(blueprint, random));
             }
             story.push(match random.below(10) {
-                0 => Self::Destroy,
-                1 => Self::RollBack(random.number() % 2),
-                _ => Self::Apply,
+                0 => Self::Destroy(Vec::new()),
+                1 => Self::Destroy(Self::part(blueprint, random)),
+                2 => Self::Apply(Self::part(blueprint, random)),
+                3 => Self::RollBack(random.number() % 2),
+                _ => Self::Apply(Vec::new()),
             });
             match random.below(3) {
                 0 => story.push(Self::Heal),
@@ -66,6 +68,15 @@ impl Action {
             }
         }
         story
+    }
+
+    /// Some machines: often the hypervisors alone.
+    fn part(blueprint: &Blueprint, random: &mut Random) -> Vec<String> {
+        match random.below(3) {
+            0 => blueprint.hypervisors.clone(),
+            1 => vec![random.pick(&blueprint.hypervisors).clone()],
+            _ => vec![random.pick(&blueprint.machines()).clone(), random.pick(&blueprint.machines()).clone()],
+        }
     }
 
     fn edit(blueprint: &Blueprint, random: &mut Random) -> Self {

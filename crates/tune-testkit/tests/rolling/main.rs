@@ -109,6 +109,19 @@ fn no_large_group_is_ever_broken() {
     tally.print("large fleets");
 }
 
+/// What is put back concerns the hypervisors alone; their guests were never named, and vote.
+#[test]
+fn a_rollback_of_hypervisors_spares_the_groups_of_their_guests() {
+    let blueprint = Blueprint::three();
+    let story = [
+        Action::Apply(Vec::new()),
+        Action::Want { machines: blueprint.hypervisors.clone(), key: "boot.a", value: "v1" },
+        Action::Apply(Vec::new()),
+        Action::RollBack(0),
+    ];
+    play(&blueprint, &story, false).result.unwrap();
+}
+
 /// The same story goes the same way: nothing depends on a clock, on an address or on an order by chance.
 #[test]
 fn a_story_always_goes_the_same_way() {

@@ -131,11 +131,12 @@ impl<'b> Player<'b> {
                     }
                 }
             }
-            Action::Apply => return self.run(&Operation::Apply),
-            Action::Destroy => return self.run(&Operation::Destroy),
+            Action::Apply(part) => return self.run(&Operation::Apply, part),
+            Action::Destroy(part) => return self.run(&Operation::Destroy, part),
             Action::RollBack(back) => {
                 let (state, _) = self.fleet.remembered();
-                return self.run(&Operation::Rollback { run: state.last_run.saturating_sub(*back), through: true });
+                let run = state.last_run.saturating_sub(*back);
+                return self.run(&Operation::Rollback { run, through: true }, &[]);
             }
             Action::Fault(moment, fault) => self.faults.push((moment.clone(), *fault)),
             Action::Happens(delay, happening) => self.happens.push((*delay, happening.clone())),
@@ -163,18 +164,24 @@ impl<'b> Player<'b> {
         }
     }
 
-    /// A destroy or a rollback knows of guests only what is recorded: where the others run it cannot tell.
-    fn knows_every_guest(&self) -> bool {
+    /// The part of everything that these machines are: what they set, and not what is set for them elsewhere.
+    fn part(&self, machines: &[String]) -> Selection {
         let (state, _) = self.fleet.remembered();
-        self.blueprint.guests.keys().all(|guest| state.resources.contains_key(&Address::new("vm", guest)))
+        let names = machines.iter().map(|name| Address::new("param", name));
+        let is_there = |name: &Address| self.fleet.resources.contains_key(name) || state.resources.contains_key(name);
+        Selection { target: names.filter(is_there).collect(), ..Selection::default() }
     }
 
-    fn run(&mut self, operation: &Operation) -> Result<(), String> {
-        if *operation != Operation::Apply && !self.knows_every_guest() {
-            self.fleet.faults().happened("a command was left out, because guests were not recorded");
-            return Ok(());
-        }
+    fn run(&mut self, operation: &Operation, part: &[String]) -> Result<(), String> {
         self.configure();
+        let selection = self.part(part);
+        if !part.is_empty() {
+            if selection.target.is_empty() {
+                self.fleet.faults().happened("a part was nothing");
+                return Ok(());
+            }
+            self.fleet.faults().happened("a command for a part");
+        }
         self.commands += 1;
         self.fleet.faults().arm(std::mem::take(&mut self.faults));
         for (delay, happening) in std::mem::take(&mut self.happens) {
@@ -182,7 +189,7 @@ impl<'b> Player<'b> {
         }
         let _ = self.fleet.world.touched();
         let before = spots(&self.fleet, self.blueprint);
-        let ended = self.fleet.run(operation, &Selection::default());
+        let ended = self.fleet.run(operation, &selection);
         let calls = self.fleet.faults().trace();
         self.calls.get_or_insert(calls);
         self.fleet.faults().arm([]);

@@ -49,7 +49,7 @@ fn every_call_of_a_small_rollout_fails_once() {
     let mut faults: BTreeMap<&str, usize> = BTreeMap::new();
     for (is_bad, key) in [(false, "boot.a"), (true, "boot.a"), (false, "image.a"), (true, "restart.a")] {
         let mut whole = story(is_bad, key);
-        whole.push(Action::Apply);
+        whole.push(Action::Apply(Vec::new()));
         let calls = play(&blueprint, &whole, false).calls;
         assert!(calls.len() > 20, "the rollout makes only {} calls", calls.len());
         for seen in calls {
@@ -59,7 +59,7 @@ fn every_call_of_a_small_rollout_fails_once() {
                     continue;
                 }
                 let mut story = story(is_bad, key);
-                story.extend([Action::Fault(seen.moment.clone(), fault), Action::Apply]);
+                story.extend([Action::Fault(seen.moment.clone(), fault), Action::Apply(Vec::new())]);
                 let played = play(&blueprint, &story, false);
                 if let Err(what) = played.result {
                     panic!("{:?} at {:?}, {key}, bad: {is_bad}: {what}", fault, seen.moment);

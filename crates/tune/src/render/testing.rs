@@ -69,6 +69,7 @@ impl Fixture {
                 serial: 0,
                 resources: BTreeMap::new(),
                 hosts: BTreeMap::new(),
+                guests: BTreeMap::new(),
                 stages: Vec::new(),
                 rollouts: BTreeMap::new(),
                 checks: BTreeMap::new(),
@@ -105,7 +106,6 @@ impl Fixture {
             renamed_from: BTreeSet::new(),
             outdated: false,
             guest: None,
-            runs_on: None,
             accept: BTreeSet::new(),
             items: items.collect(),
         };

@@ -75,7 +75,6 @@ impl Planning<'_> {
         let resource = self.resource(address, host);
         resource.items.extend(items);
         resource.guest.clone_from(&desired.guest);
-        resource.runs_on = impact.runs_on;
         resource.renamed_from = renamed_from;
     }
 

@@ -154,38 +154,17 @@ impl Planning<'_> {
                 return;
             }
         };
-        let mut runs_on = None;
         let planned = match reading.items.get(&id.key) {
             Some(Ok(found)) => {
                 let planned = decide(self, &**kind, found);
-                runs_on = self.runs_on(&**kind, (id, found), &record.owner, &name);
                 planned.map(|planned| self.judged(&**kind, planned, &name))
             }
             Some(Err(why)) => Some(self.unreadable(id, AttributePath::default(), why.clone())),
             None => Some(self.unreadable(id, AttributePath::default(), not_read())),
         };
         if let Some(planned) = planned {
-            let resource = self.resource(&record.owner, &id.host);
-            resource.items.push(planned);
-            resource.runs_on = resource.runs_on.take().or(runs_on);
+            self.resource(&record.owner, &id.host).items.push(planned);
         }
-    }
-
-    /// Returns where the guest of a recorded resource runs now: it goes down with that machine, whether the resource is
-    /// put back or not.
-    fn runs_on(
-        &self,
-        kind: &dyn Kind,
-        (id, found): (&ItemId, &ItemReading),
-        owner: &Address,
-        host: &Address,
-    ) -> Option<Address> {
-        let guest = self.request.state.resources.get(owner)?.guest.clone()?;
-        let (reading, facts) = self.reading(host, &id.kind).ok()?;
-        let item = DesiredItem { key: id.key.clone(), path: AttributePath::default(), want: found.raw.clone() };
-        let desired = Desired { host: host.clone(), guest: Some(guest), items: vec![item] };
-        let recorded = BTreeSet::from([id.key.clone()]);
-        kind.impact(&Question { desired: &desired, reading, facts, recorded: &recorded }).runs_on
     }
 
     fn revert(&mut self, kind: &dyn Kind, id: &ItemId, record: &Record, found: &ItemReading) -> Option<ItemPlan> {

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::groups::Groups;
 use super::mistake;
 use super::units::{Unit, Units};
-use crate::activation::Verb;
 use crate::address::Address;
 use crate::path::AttributePath;
+use crate::plan::member::perhaps_down;
 use crate::plan::{
     FOREIGN_PENDING, Member, Mistake, NO_SUCH_ADDRESS, OUTAGE, OWN_MACHINE, Plan, ROLLING_CYCLE, Related, Request,
-    Stage, TWO_ROLLOUTS,
+    Stage, TWO_ROLLOUTS, UNKNOWN_PLACE,
 };
 use crate::problem::Problem;
 use crate::resource::Consent;
@@ -58,6 +58,7 @@ pub(super) fn of_stages(
     request: &Request<'_>,
 ) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
+    mistakes.extend(unknown_place(plan, stages, rollouts));
     for (index, stage) in stages.iter().enumerate() {
         let Stage::Turn(turn) = stage else { continue };
         let rollout = turn.rollout.as_ref().and_then(|name| rollouts.get(name));
@@ -98,9 +99,42 @@ fn outage(plan: &Plan, groups: &Groups, member: &Member) -> Option<Mistake> {
     Some(Mistake { address: name.clone(), problem, related })
 }
 
+/// A guest that may run anywhere may go down with any machine. The first machine is named, and what holds for it holds
+/// for all.
+fn unknown_place(plan: &Plan, stages: &[Stage], rollouts: &BTreeMap<Address, Rollout>) -> Option<Mistake> {
+    let turns = stages.iter().filter_map(|stage| match stage {
+        Stage::Turn(turn) => Some(turn),
+        Stage::Quiet(_) => None,
+    });
+    let places: Vec<_> = plan.guests.values().map(|guest| (&guest.host, &guest.place)).collect();
+    let is_said = |why: &String| plan.problems.iter().any(|mistake| mistake.problem.message == *why);
+    let (member, perhaps) =
+        turns.flat_map(|turn| &turn.members).filter(|member| member.is_machine()).find_map(|it| {
+            let mut perhaps = perhaps_down(rollouts, &it.down, &places);
+            perhaps.retain(|_, why| !is_said(why));
+            (!perhaps.is_empty()).then_some((it, perhaps))
+        })?;
+    let (guest, why) = perhaps.first_key_value()?;
+    let others = match perhaps.len() - 1 {
+        0 => String::new(),
+        1 => " and another guest".to_owned(),
+        more => format!(" and {more} other guests"),
+    };
+    let message = format!(
+        "the {} of `{}` may take down `{guest}`{others}: what they run on is not known",
+        interruption(member),
+        member.host
+    );
+    let problem = Problem::new(UNKNOWN_PLACE, AttributePath::default(), message, why.clone()).with_help(
+        "mend what keeps it from being read, or accept that their groups may be out for a while with \
+         `lifecycle { accept = [\"outage\"] }` in the rollout",
+    );
+    Some(mistake(&first_cause(plan, member).unwrap_or_else(|| member.host.clone()), problem))
+}
+
 /// Before a machine boots, everything that the boot would activate must be ours or accepted, rule 42.
 fn foreign(plan: &Plan, rollout: Option<&Rollout>, member: &Member, request: &Request<'_>) -> Option<Mistake> {
-    if member.activations.iter().all(|planned| planned.activation.verb < Verb::Reboot) {
+    if !member.is_machine() {
         return None;
     }
     let (_, machine) = plan.hosts.iter().find(|(_, planned)| planned.host.address == member.host)?;

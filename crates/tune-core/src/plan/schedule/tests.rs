@@ -179,6 +179,88 @@ fn where_guests_run_is_looked_at_again_before_a_turn_whatever_is_to_be_done_with
     assert_eq!(down(&fleet), 4);
 }
 
+/// The same, applied, with a group of the guests and a new value for the first hypervisor.
+fn nested_and_applied(votes: bool) -> Fleet {
+    let mut fleet = nested();
+    fleet.apply();
+    fleet.roll("r", &["a", "b", "c"], votes);
+    fleet.want("h1", "h1", &[("reboot.y", "30")]);
+    fleet
+}
+
+fn only(name: &str) -> Selection {
+    Selection { target: vec![toy(name)], ..Selection::default() }
+}
+
+#[test]
+fn guests_outside_of_a_plan_go_down_with_their_machine_all_the_same() {
+    let fleet = nested_and_applied(true);
+    let outage = vec![("rollout.r".to_owned(), "tune::plan::outage")];
+    let check = |fleet: &Fleet, operation: &Operation, what: &str| {
+        let plan = fleet.plan(operation, &only("h1"));
+        let down: Vec<usize> = plan.members().map(|member| member.down.len()).collect();
+        assert_eq!((down, codes(&plan), plan.resources.len()), (vec![3], outage.clone(), 1), "{what}");
+        assert!(plan.rollouts.contains_key(&Address::new("rollout", "r")), "{what}");
+    };
+    check(&fleet, &Operation::Apply, "a target");
+    check(&fleet, &Operation::Destroy, "a destroy of one");
+    check(&fleet, &Operation::Rollback { run: 1, through: false }, "a rollback of one");
+    let mut fleet = fleet;
+    fleet.state.items.retain(|_, record| record.owner == toy("h1"));
+    fleet.state.resources.retain(|address, _| *address == toy("h1"));
+    check(&fleet, &Operation::Destroy, "nothing else is recorded");
+    let mut fleet = nested_and_applied(true);
+    fleet.resources.retain(|address, _| *address == toy("h1"));
+    check(&fleet, &Operation::Apply, "nothing else is configured");
+}
+
+#[test]
+fn where_nothing_goes_down_nobody_else_is_asked() {
+    let mut fleet = nested_and_applied(true);
+    fleet.want("h1", "h1", &[("reboot.y", "10"), ("x", "1")]);
+    fleet.machines.get_mut(&host("c")).unwrap().is_away = true;
+    let plan = fleet.plan(&Operation::Apply, &only("h1"));
+    assert_eq!((codes(&plan), plan.hosts.len()), (Vec::new(), 1));
+}
+
+#[test]
+fn a_guest_that_may_run_anywhere_forbids_the_turn_of_a_machine_if_its_group_counts() {
+    let mut fleet = nested_and_applied(true);
+    fleet.machines.get_mut(&host("a")).unwrap().runs_on = None;
+    fleet.machines.get_mut(&host("b")).unwrap().is_away = true;
+    let plan = fleet.plan(&Operation::Apply, &only("h1"));
+    assert_eq!(codes(&plan), [("toy.h1".to_owned(), "tune::plan::unknown_place")]);
+    let problem = &plan.problems[0].problem;
+    assert_eq!(problem.message, "the reboot of `host.h1` may take down `host.b`: what they run on is not known");
+    assert_eq!(problem.label, "away");
+    // What runs on it may go down too.
+    fleet.rollouts.values_mut().for_each(|rollout| rollout.members = vec![host("a"), host("c")]);
+    assert_eq!(codes(&fleet.plan(&Operation::Apply, &only("h1"))), []);
+    fleet.machines.get_mut(&host("c")).unwrap().runs_on = Some(host("b"));
+    assert_eq!(codes(&fleet.plan(&Operation::Apply, &only("h1"))).len(), 1);
+    // Another machine under that name tells nothing, and is no reason not to plan.
+    let b = fleet.machines.get_mut(&host("b")).unwrap();
+    (b.is_away, b.signs) = (false, Some(crate::toy::Signs { machine: "other", boot: "other", key: "other" }));
+    assert_eq!(
+        codes(&fleet.plan(&Operation::Apply, &only("h1"))),
+        [("toy.h1".to_owned(), "tune::plan::unknown_place")]
+    );
+    fleet.rollouts.values_mut().for_each(|rollout| _ = rollout.accept.insert(Consent::Outage));
+    assert_eq!(codes(&fleet.plan(&Operation::Apply, &only("h1"))), []);
+}
+
+#[test]
+fn a_guest_of_which_nobody_tells_any_more_where_it_runs_is_missed_before_a_turn() {
+    let mut fleet = nested_and_applied(true);
+    fleet.machines.get_mut(&host("b")).unwrap().runs_on = Some(host("h2"));
+    let plan = fleet.plan(&Operation::Apply, &only("h1"));
+    let member = plan.members().next().unwrap().clone();
+    fleet.machines.get_mut(&host("c")).unwrap().is_away = true;
+    let judged = judge_member(&kinds(), &plan, &member, &read(&fleet, &plan, &member), Side::Before);
+    assert_eq!(judged.down, [host("a"), host("h1")].into());
+    assert_eq!(judged.perhaps_down.keys().collect::<Vec<_>>(), [&host("c")]);
+}
+
 #[test]
 fn a_group_has_a_say_when_a_machine_of_no_rollout_takes_its_members_down() {
     let mut fleet = nested();

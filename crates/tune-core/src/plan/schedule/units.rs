@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::activation::Verb;
 use crate::address::Address;
-use crate::plan::member::taken_down;
+use crate::plan::member::{carried, taken_down};
 use crate::plan::{Plan, Request, ResourcePlan};
 use crate::resource::Transport;
 use crate::rollout::Rollout;
@@ -68,7 +68,7 @@ impl<'a> Units<'a> {
                 own.entry(host.clone()).or_default().push(address);
             }
         }
-        let runs_on = plan.resources.values().filter_map(|it| Some((it.guest.as_ref()?, it.runs_on.as_ref()?)));
+        let places: Vec<_> = plan.guests.values().map(|guest| (&guest.host, &guest.place)).collect();
         let controller = plan.hosts.values().filter(|host| {
             request.rolling.controller.is_some() && host.boot_id.as_deref() == request.rolling.controller
         });
@@ -78,7 +78,7 @@ impl<'a> Units<'a> {
             unit_of,
             own,
             rollout_of,
-            runs_on: runs_on.collect(),
+            runs_on: carried(&places),
             controller: controller.map(|host| host.host.address.clone()).collect(),
         }
     }
