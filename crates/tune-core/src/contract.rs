@@ -222,6 +222,9 @@ pub struct Sight {
     pub mark: String,
     /// What is still waited for before it counts as up, for example `units to start`; `None` when it is up.
     pub waits_for: Option<String>,
+    /// Whether it lies where an order left it and nothing is under way that would bring it up: a look changes nothing, so
+    /// only another order does.
+    pub is_stranded: bool,
 }
 
 /// The code of the error of a connection that leads to an API and is asked for what only a host can do.

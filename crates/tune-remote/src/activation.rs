@@ -34,7 +34,7 @@ impl HostConnection {
         let seen = Seen::of(&answer);
         match activation.verb {
             Verb::Reboot => self.machine(&seen),
-            Verb::BootImage | Verb::PowerCycle => Ok(Sight { mark: seen.mark, waits_for: None }),
+            Verb::BootImage | Verb::PowerCycle => Ok(Sight { mark: seen.mark, waits_for: None, is_stranded: false }),
             Verb::Reload | Verb::Restart => self.unit(&activation.subject, seen),
         }
     }
@@ -104,7 +104,7 @@ impl HostConnection {
             Some("maintenance") => Some("somebody to end its rescue mode".to_owned()),
             Some(_) => Some("systemd to answer".to_owned()),
         };
-        Ok(Sight { mark: seen.mark.clone(), waits_for })
+        Ok(Sight { mark: seen.mark.clone(), waits_for, is_stranded: false })
     }
 
     fn unit(&self, subject: &str, seen: Seen) -> Result<Sight, ConnectionError> {
@@ -141,7 +141,7 @@ impl HostConnection {
             }
             other => Some(format!("{subject} to run (it is {})", visible(other, 40))),
         };
-        Ok(Sight { mark: seen.mark, waits_for })
+        Ok(Sight { mark: seen.mark, waits_for, is_stranded: false })
     }
 
     fn failed(&self, activation: &Activation, seen: &Seen) -> ConnectionError {

@@ -85,9 +85,7 @@ pub(crate) struct Power {
     pub(crate) cycles: Cycles,
 }
 
-/// Looks at a machine: which start of it this is, and what it still waits for.
-///
-/// A machine that lies where a shutdown of an earlier run left it is started: whoever ordered that is gone.
+/// Looks at a machine: which start of it this is, and what it still waits for. Nothing is begun here.
 pub(crate) async fn sight(power: &Arc<Power>, vmid: u32) -> Result<Sight, ConnectionError> {
     let api = &power.api;
     let failed = |failure: Failure| failure.into_error(&api.name);
@@ -96,13 +94,10 @@ pub(crate) async fn sight(power: &Arc<Power>, vmid: u32) -> Result<Sight, Connec
     let latest = tasks.iter().find(|task| is_power(task));
     let (watched, trouble) = power.cycles.change(vmid, |cycle| (cycle.watched, cycle.trouble.clone()));
     if !status.running {
-        let was_ordered = latest.is_some_and(|task| task.kind == "qmreboot" && task.result.is_some());
-        if was_ordered && !watched {
-            see_to_it(power, vmid, Step::Start { pid: 0 });
-        }
         let waits_for =
             trouble.map_or_else(|| "the VM to start".to_owned(), |trouble| format!("the VM to start: {trouble}"));
-        return Ok(Sight { mark: OFF.to_owned(), waits_for: Some(waits_for) });
+        let is_stranded = !watched && lies_half_way(&tasks);
+        return Ok(Sight { mark: OFF.to_owned(), waits_for: Some(waits_for), is_stranded });
     }
     let (mark, status) = settled_mark(power, vmid, status).await.map_err(failed)?;
     let waits_for = match latest {
@@ -118,7 +113,18 @@ pub(crate) async fn sight(power: &Arc<Power>, vmid: u32) -> Result<Sight, Connec
         _ if status.qmp != "running" => Some(format!("the VM to run; it is {}", visible(&status.qmp, 40))),
         _ => agent(power, vmid, &status).await,
     };
-    Ok(Sight { mark, waits_for })
+    Ok(Sight { mark, waits_for, is_stranded: false })
+}
+
+/// Returns whether a machine that is off was to be restarted, and nothing does it any more: the last that was begun is the
+/// first half of a reboot or a start that failed, and no task is at it.
+fn lies_half_way(tasks: &[Task]) -> bool {
+    let mut power = tasks.iter().filter(|task| is_power(task));
+    let is_start = |task: &&Task| ["qmstart", "hastart"].contains(&task.kind.as_str());
+    if power.clone().any(|task| task.result.is_none()) {
+        return false;
+    }
+    power.find(|task| !is_start(task) || task.result == Some(Ok(()))).is_some_and(|task| task.kind == "qmreboot")
 }
 
 /// Waits for the guest agent only for a while after the start: one that is not installed never answers.
@@ -175,7 +181,7 @@ pub(crate) async fn activate(power: &Arc<Power>, vmid: u32, order: &Order) -> Re
         return Ok(());
     }
     if !status.running {
-        if order.mark == OFF {
+        if order.mark == OFF && !lies_half_way(&api.tasks(vmid, false).await.map_err(failed)?) {
             return Err(refused(
                 NOT_RUNNING,
                 format!("VM {vmid} is off, so there is nothing to cycle"),

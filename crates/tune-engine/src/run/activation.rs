@@ -1,5 +1,6 @@
 //! An activation: what is there before is remembered and durable, then it is ordered, then it is looked for until it is
-//! back. An order whose answer was lost is no failure: only looking tells.
+//! back. An order whose answer was lost is no failure: only looking tells. A machine that lies where the order left it is
+//! ordered again, because a look changes nothing.
 
 use std::time::Duration;
 
@@ -136,6 +137,7 @@ impl Course<'_, '_> {
         let is_complete_when_answered = !activation.verb.interrupts();
         let mut sending: Option<Pending<'_, _>> = Some(Box::pin(self.send_order(order, until)));
         let mut lost: Option<Instant> = None;
+        let mut is_stranded = false;
         let mut pause = Pause::default();
         let mut waiting = format!("the {activation}");
         loop {
@@ -145,6 +147,8 @@ impl Course<'_, '_> {
                     sending = None;
                     match answer {
                         Ok(()) => {}
+                        // It is down already; only time tells whether it comes up.
+                        Err(_) if std::mem::take(&mut is_stranded) => {}
                         Err(error) if is_complete_when_answered || error.sent == Sent::No => {
                             return Err(Mishap::refused(format!("the {activation} failed: {}", error.message)));
                         }
@@ -162,8 +166,11 @@ impl Course<'_, '_> {
                 waiting = on;
                 self.say_waiting(order, &waiting);
             }
+            is_stranded = sight.as_ref().is_ok_and(|sight| sight.is_stranded) && sending.is_none();
             let stands = sight.is_ok_and(|sight| sight.mark == order.mark);
-            if stands && lost.is_some_and(|since| since.elapsed() >= STANDS) {
+            if is_stranded {
+                sending = Some(Box::pin(self.send_order(order, until)));
+            } else if stands && lost.is_some_and(|since| since.elapsed() >= STANDS) {
                 lost = None;
                 sending = Some(Box::pin(self.send_order(order, until)));
             }

@@ -1,13 +1,15 @@
 //! Activations of an interrupted run: whoever ordered them is gone, and the machine may be on its way down or up. It is
-//! looked for before anything else is judged.
+//! looked for before anything else is judged. One that lies where its order left it is ordered again, behind a fence and
+//! with an intent of its own in the journal.
 
 use tokio::time::{self, Instant};
-use tune_core::contract::Pending;
+use tune_core::contract::{Connection, Epoch, Order, Pending};
 use tune_core::journal::{Activating, ActivationOutcome, Event};
 use tune_core::rollout::Rollout;
 
 use super::Run;
 use super::activation::{Pause, STANDS, waits_for};
+use crate::read::within;
 use crate::together::side_by_side;
 use crate::watch::RunEvent;
 
@@ -18,7 +20,10 @@ impl Run<'_> {
         let open: Vec<(u64, Activating)> =
             self.journal().progress.activating().map(|(number, activating)| (number, activating.clone())).collect();
         let waits = open.iter().map(|(number, activating)| -> Pending<'_, _> {
-            Box::pin(async move { (*number, self.host(&activating.host).address, self.seek(activating).await) })
+            Box::pin(async move {
+                let (number, found) = self.seek(*number, activating).await;
+                (number, self.host(&activating.host).address, found)
+            })
         });
         let found = side_by_side(self.engine.limits.reads, waits.collect()).await;
         let mut away = Vec::new();
@@ -38,8 +43,9 @@ impl Run<'_> {
         away
     }
 
-    /// Looks until the target is back, or stands there for so long that it never went down.
-    async fn seek(&self, activating: &Activating) -> Result<(), String> {
+    /// Looks until the target is back, or stands there for so long that it never went down. Returns the number of the
+    /// order that is open then.
+    async fn seek(&self, mut number: u64, activating: &Activating) -> (u64, Result<(), String>) {
         let Activating { host, activation, mark, .. } = activating;
         let reached = self.host(host);
         self.watch.event(RunEvent::Recovering { host: reached.address.clone(), activation: activation.clone() });
@@ -49,7 +55,10 @@ impl Run<'_> {
         let mut pause = Pause::default();
         loop {
             let sight = self.glance(&*connection, &reached, activation).await;
-            let Some(on) = waits_for(activation, mark, &sight) else { return Ok(()) };
+            let Some(on) = waits_for(activation, mark, &sight) else { return (number, Ok(())) };
+            if sight.as_ref().is_ok_and(|sight| sight.is_stranded) && self.shut_out(host).await {
+                number = self.order_again(&*connection, number, activating).await;
+            }
             let is_up = sight.is_ok_and(|sight| sight.mark == *mark && sight.waits_for.is_none());
             if is_up && stands.is_none() {
                 // An order that is still on its way finds the door shut. Without an answer it is looked again.
@@ -58,12 +67,37 @@ impl Run<'_> {
                 stands = None;
             }
             if stands.is_some_and(|since| since.elapsed() >= STANDS) {
-                return Ok(());
+                return (number, Ok(()));
             }
             if Instant::now() >= until {
-                return Err(on);
+                return (number, Err(on));
             }
             time::sleep(pause.next()).await;
         }
+    }
+
+    /// Finishes what an order began, by one that takes its place. It is about the same start of the target, so it is
+    /// harmless where somebody else was quicker; whether it arrived the next look tells.
+    async fn order_again(&self, connection: &dyn Connection, earlier: u64, activating: &Activating) -> u64 {
+        let Activating { host, activation, mark, resources, .. } = activating;
+        let (number, sequence) = {
+            let mut journal = self.journal();
+            let message = "it was left half-way, and ordered again".to_owned();
+            journal.note(Event::Activated { number: earlier, outcome: ActivationOutcome::Failed { message } });
+            let number = journal.order(host.clone(), activation.clone(), mark.clone(), resources.clone());
+            if journal.flush().is_err() {
+                return number;
+            }
+            (number, journal.store.next_sequence())
+        };
+        let order = Order {
+            lineage: self.header.lineage.clone(),
+            epoch: Epoch { run: self.header.run, sequence },
+            activation: activation.clone(),
+            mark: mark.clone(),
+            deadline: Rollout::TIMEOUT / 2,
+        };
+        let _ = within(self.engine.limits.read_deadline, &self.host(host), connection.activate(&order)).await;
+        number
     }
 }

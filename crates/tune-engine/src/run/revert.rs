@@ -9,6 +9,7 @@ use tune_core::Address;
 use tune_core::activation::{Activation, Verb, coalesced};
 use tune_core::contract::{Pending, ReadRequest};
 use tune_core::item::HostId;
+use tune_core::journal::ActivationOutcome;
 use tune_core::plan::{Member, Side, Wave};
 use tune_core::rollout::Rollout;
 
@@ -150,12 +151,32 @@ impl Course<'_, '_> {
         for (host, activations) in self.judge(member, answers, Side::Before).activations {
             asked.entry(host).or_default().extend(activations);
         }
+        for planned in &member.activations {
+            if self.is_stranded(&planned.host, &planned.activation).await {
+                asked.entry(planned.host.clone()).or_default().insert(planned.activation.clone());
+            }
+        }
         for activation in coalesced(&asked.values().flatten().cloned().collect()) {
             for host in asked.iter().filter(|(_, asked)| asked.contains(&activation)).map(|(host, _)| host) {
                 self.activate(member, host, &activation, rules.timeout).await?;
             }
         }
         Ok(())
+    }
+
+    /// Returns whether a machine lies where an order of this run left it.
+    async fn is_stranded(&self, host: &HostId, activation: &Activation) -> bool {
+        let was_lost = self.run.journal().progress.activations.iter().any(|known| {
+            let failed = matches!(known.outcome, Some(ActivationOutcome::Failed { .. }));
+            known.host == *host && known.activation == *activation && failed
+        });
+        if !was_lost {
+            return false;
+        }
+        let reached = self.run.host(host);
+        let connection = self.run.engine.connection(&reached).await;
+        let sight = self.run.glance(&*connection, &reached, activation).await;
+        sight.is_ok_and(|sight| sight.is_stranded)
     }
 
     /// Undoes what these waves did, the last first, except on machines that do not answer: there everything stays

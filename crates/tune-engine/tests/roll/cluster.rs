@@ -31,6 +31,8 @@ pub(crate) enum Boot {
     OrderLost,
     /// It takes so long, once.
     LateOnce(Duration),
+    /// It goes down, once, and only another order brings it up, which takes so long.
+    Stranded(Duration),
 }
 
 /// What happens at one call or one write of the journal.
@@ -241,7 +243,10 @@ impl Wire {
         let done = {
             let mut inner = self.cluster.lock();
             inner.pass_time();
-            let is_down = inner.nodes[&self.name].back_at.is_some();
+            let node = &inner.nodes[&self.name];
+            // Of one that is stranded an API tells, as of a virtual machine.
+            let is_down =
+                node.back_at.is_some() && !(node.is_stranded() && ["sight", "reboot", "fence"].contains(&what));
             inner.log.push(format!("{} {what}{}", self.name, if is_down { " (down)" } else { "" }));
             (!is_down).then(|| act(&mut inner))
         };
@@ -273,11 +278,16 @@ impl Connection for Wire {
             assert!(matches!(activation.verb, Verb::Reboot | Verb::BootImage), "{activation}");
             self.call("sight", |inner| {
                 let node = &inner.nodes[&self.name];
+                if node.is_stranded() {
+                    let waits_for = Some("somebody to start it".to_owned());
+                    return Sight { mark: "off".to_owned(), waits_for, is_stranded: true };
+                }
                 // The last units start two seconds after ssh.
                 let starts = node
                     .well_at
                     .is_some_and(|at| at > Instant::now() + node.lag.saturating_sub(Duration::from_secs(2)));
-                Sight { mark: format!("boot {}", node.boots), waits_for: starts.then(|| "units to start".to_owned()) }
+                let waits_for = starts.then(|| "units to start".to_owned());
+                Sight { mark: format!("boot {}", node.boots), waits_for, is_stranded: false }
             })
             .await
         })
@@ -312,10 +322,16 @@ impl Inner {
         if order.activation.verb == Verb::BootImage {
             return if self.image_fails { Err("no space left".to_owned()) } else { Ok(()) };
         }
-        if order.mark != format!("boot {}", node.boots) {
+        // The start that is to end is over for one that is stranded, and the order goes on from there.
+        if order.mark != format!("boot {}", node.boots) && !node.is_stranded() {
             return Ok(());
         }
         self.orders.push(name.to_owned());
+        if let (true, Boot::Stranded(takes)) = (node.is_stranded(), node.boot) {
+            node.boot = Boot::Takes(takes);
+            node.back_at = Some(Instant::now() + takes);
+            return Ok(());
+        }
         if node.boot == Boot::OrderLost {
             node.boot = Boot::Takes(Duration::from_secs(40));
             return Ok(());
@@ -326,7 +342,7 @@ impl Inner {
                 node.boot = Boot::Takes(Duration::from_secs(40));
                 takes
             }
-            Boot::Never | Boot::OrderLost => Duration::from_hours(10_000),
+            Boot::Never | Boot::OrderLost | Boot::Stranded(_) => Duration::from_hours(10_000),
         };
         node.back_at = Some(Instant::now() + takes);
         let down = self.nodes.values().filter(|node| !Self::is_well(node)).count();
@@ -340,6 +356,10 @@ impl Inner {
 }
 
 impl Node {
+    fn is_stranded(&self) -> bool {
+        self.back_at.is_some() && matches!(self.boot, Boot::Stranded(_))
+    }
+
     fn admit(&mut self, epoch: (u64, u64)) -> Result<(), String> {
         if epoch <= self.highest {
             return Err(format!("{epoch:?} comes after {:?}", self.highest));

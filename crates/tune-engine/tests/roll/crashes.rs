@@ -8,7 +8,7 @@ use tune_core::state::RunResult;
 use tune_engine::{EngineError, Report, Stop};
 
 use crate::bench::Bench;
-use crate::cluster::Death;
+use crate::cluster::{Boot, Death};
 
 /// Runs until the end or the death of the process.
 async fn live(bench: &Bench) -> Option<Result<Report, EngineError>> {
@@ -58,6 +58,26 @@ async fn wherever_the_process_dies_the_next_one_comes_to_the_same_end() {
             assert_eq!(bench.cluster.most_down(), 1, "{death:?}");
             assert!(!bench.plan(&Operation::Apply).await.unwrap().has_work(), "{death:?}");
         }
+    }
+}
+
+/// What the dead process ordered has no second half: the next one orders it, behind a fence and in the journal.
+#[tokio::test(start_paused = true)]
+async fn wherever_the_process_dies_nobody_stays_stranded() {
+    let stranded = || {
+        let bench = Bench::voting(&["a", "b", "c"]);
+        bench.cluster.node("b", |node| node.boot = Boot::Stranded(Duration::from_secs(40)));
+        bench
+    };
+    let moments = moments_of(&stranded()).await;
+    for moment in 1..=moments {
+        let bench = stranded();
+        bench.cluster.lock().death = Some(Death::After(moment));
+        assert!(live(&bench).await.is_none(), "{moment}");
+        let report = next(&bench, Duration::from_mins(5)).await;
+        assert_eq!(report.result, RunResult::Done, "{moment}: {report:?}");
+        assert_eq!(bench.cluster.running(), ["new", "new", "new"], "{moment}");
+        assert_eq!(bench.cluster.most_down(), 1, "{moment}");
     }
 }
 

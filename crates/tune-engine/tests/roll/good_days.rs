@@ -81,6 +81,16 @@ async fn a_boot_may_be_late_and_an_order_may_be_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_lies_where_its_order_left_it_is_ordered_again() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("b", |node| node.boot = Boot::Stranded(Duration::from_secs(40)));
+    let report = bench.apply().await.unwrap();
+    assert_eq!(report.result, RunResult::Done, "{report:?}");
+    assert_eq!(bench.cluster.orders(), ["b", "b", "c", "a"]);
+    assert_eq!((bench.cluster.running(), bench.cluster.most_down()), (vec!["new".to_owned(); 3], 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_moves_is_still_last() {
     let bench = Bench::voting(&["a", "b", "c", "d", "e"]);
     // Planned is b c d e a; c leads once b is taken.

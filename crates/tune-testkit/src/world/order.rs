@@ -105,7 +105,7 @@ impl Inner {
                 (format!("service {}", node.service), waits)
             }
         };
-        Some(Sight { mark, waits_for: waits_for.map(str::to_owned) })
+        Some(Sight { mark, waits_for: waits_for.map(str::to_owned), is_stranded: false })
     }
 
     /// A process of a virtual machine is another one after a cold start, not after a reboot inside of it.
