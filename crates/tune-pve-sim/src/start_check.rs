@@ -86,7 +86,12 @@ impl World {
         }
         check_memory(conf)?;
         check_clipboard(conf.main.get("vga").map_or("", String::as_str))?;
+        let mut warned = false;
         for (key, drive) in drives(conf).filter(|(key, _)| key != "efidisk0" && key != "tpmstate0") {
+            // The simulated host has no CD drive of its own, which is said once.
+            if drive.file() == "cdrom" && !std::mem::replace(&mut warned, true) {
+                self.warn(act, "no physical CD-ROM available, ignoring");
+            }
             self.check_drive(act, conf, &key, &drive, version)?;
         }
         self.check_nets(act, conf)?;

@@ -85,7 +85,9 @@ fn log_in(world: &mut World, call: &Call) -> Result<Reply, Failure> {
         let privileges = crate::schema::split_list(privileges);
         !privileges.is_empty() && world.access.allows(&user, path, &privileges)
     });
-    if !(known || renewed) || !allowed || !world.access.active(&user, world.unix()) {
+    // Nobody here has a second factor that could have been asked for.
+    let second = given(call.text("tfa-challenge")).is_some();
+    if !(known || renewed) || second || !allowed || !world.access.active(&user, world.unix()) {
         return Err(Failure::Error { code: 401, message: "authentication failure\n".to_owned(), errors: [].into() });
     }
     if wanted.is_some() {
@@ -187,10 +189,12 @@ fn groups_of<'a>(access: &'a Access, user: &'a str) -> impl Iterator<Item = &'a 
     access.groups.iter().filter(move |(_, members)| members.contains(user)).map(|(group, _)| group.as_str())
 }
 
-/// Whether somebody looks after a user, by looking after all groups or one that the user is in.
-fn looks_after(access: &Access, who: &str, user: &str) -> bool {
-    let wanted = ["User.Modify", "Sys.Audit"];
-    let sees = |path: &str| access.check_any(who, path, &wanted).is_ok();
+/// What it takes to see users.
+const SEES_USERS: [&str; 2] = ["User.Modify", "Sys.Audit"];
+
+/// Whether somebody has one of some privileges on a user, by having it on all groups or on one that the user is in.
+fn looks_after(access: &Access, who: &str, user: &str, privileges: &[&str]) -> bool {
+    let sees = |path: &str| access.check_any(who, path, privileges).is_ok();
     sees("/access/groups") || groups_of(access, user).any(|group| sees(&format!("/access/groups/{group}")))
 }
 
@@ -223,7 +227,7 @@ fn users(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     let access = &world.access;
     let wanted = call.text("enabled").map(|_| call.flag("enabled"));
     let visible = access.users.iter().filter(|(name, user)| {
-        (call.who == **name || looks_after(access, &call.who, name))
+        (call.who == **name || looks_after(access, &call.who, name, &SEES_USERS))
             && wanted.is_none_or(|enabled| enabled == user.enabled)
     });
     Ok(Reply::Data(visible.map(|(name, _)| user_row(access, name, call.flag("full"))).collect()))
@@ -239,16 +243,19 @@ fn known_user<'a>(world: &World, call: &'a Call) -> Result<&'a str, Failure> {
     if !world.access.users.contains_key(name) {
         return Err(Failure::internal(format!("no such user ('{name}')")));
     }
-    if looks_after(&world.access, &call.who, name) { Ok(name) } else { Err(refused()) }
+    if looks_after(&world.access, &call.who, name, &SEES_USERS) { Ok(name) } else { Err(refused()) }
 }
 
-/// The user in the path, who must be the caller; only root sees the tokens of others.
+/// The user in the path, whose tokens are seen by that user and by those who may change the user.
 fn own_user<'a>(world: &World, call: &'a Call) -> Result<&'a str, Failure> {
     let name = call.text("userid").unwrap_or_default();
-    match world.access.users.contains_key(name) {
-        true if call.who == name || call.who == ROOT => Ok(name),
-        false if call.who == ROOT => Err(Failure::internal(format!("no such user ('{name}')"))),
-        _ => Err(refused()),
+    let known = world.access.users.contains_key(name);
+    match call.who == ROOT {
+        true if !known => Err(Failure::internal(format!("no such user ('{name}')"))),
+        false if !known || (call.who != name && !looks_after(&world.access, &call.who, name, &["User.Modify"])) => {
+            Err(refused())
+        }
+        _ => Ok(name),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who sends a request.
 
+use regex::Regex;
+
 use crate::api::access::{csrf_is_good, ticket_user};
 use crate::conf::percent_decode;
 use crate::schema::formats::pattern;
@@ -8,8 +10,8 @@ use crate::world::World;
 use super::http::Request;
 
 /// The value that follows a name in a header, decoded and cut at the first semicolon; nothing if it is empty.
-fn value(found: Option<regex::Captures<'_>>) -> Option<String> {
-    let found = found?;
+fn value(name: &Regex, header: Option<&str>) -> Option<String> {
+    let found = name.captures(header?)?;
     let decoded = percent_decode(found[1].as_bytes());
     let text = String::from_utf8_lossy(&decoded).into_owned();
     (!text.is_empty()).then_some(text)
@@ -22,10 +24,11 @@ pub(super) fn log_in(world: &World, request: &Request, path: &str) -> Result<Str
         (method, "/access/ticket") => method == "GET" || method == "POST",
         _ => false,
     };
-    let cookie = request.header("cookie").unwrap_or_default();
-    let ticket = value(pattern!(r"(?:^|\s|;)PVEAuthCookie=([^;]*)").captures(cookie));
-    let header = request.header("authorization").unwrap_or_default();
-    let token = value(pattern!(r"^PVEAPIToken(?:=| )([^;]*)").captures(header));
+    // A ticket may stand in either header; a token counts only where there is none.
+    let name = pattern!(r"(?:^|\s)PVEAuthCookie(?:=| )([^;]*)");
+    let header = request.header("authorization");
+    let ticket = value(name, request.header("cookie")).or_else(|| value(name, header));
+    let token = value(pattern!(r"(?:^|\s)PVEAPIToken(?:=| )([^;]*)"), header);
     match (ticket, token) {
         (None, Some(token)) => token_user(world, &token).ok_or(FAILED),
         _ if public => Ok(String::new()),

@@ -8,7 +8,7 @@ const START: &str = "/nodes/pve1/qemu/100/status/start";
 const BASE: &str = "cores: 1\nmemory: 512\nname: web\nscsi0: imgs:100/vm-100-disk-0.raw,size=8G\n";
 
 /// What a line in the configuration makes of a start.
-const STARTS: [(&str, &str); 29] = [
+const STARTS: [(&str, &str); 30] = [
     ("sata0: imgs:100/vm-100-disk-9.raw", "volume 'imgs:100/vm-100-disk-9.raw' does not exist"),
     ("sata0: nope:100/vm-100-disk-0.raw", "storage 'nope' does not exist"),
     ("sockets: 32", "MAX 16 vcpus allowed per VM on this node"),
@@ -52,6 +52,7 @@ const STARTS: [(&str, &str); 29] = [
     ),
     ("ide2: none,media=cdrom", "OK"),
     ("vga: std,clipboard=vnc", "OK"),
+    ("ide0: cdrom,media=cdrom\nide2: cdrom,media=cdrom", "WARNINGS: 1"),
 ];
 
 #[tokio::test]

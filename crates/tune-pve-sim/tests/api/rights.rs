@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::{Client, small};
+use crate::client::{Client, TOKEN, small};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const VM: &str = "/nodes/pve1/qemu/100";
 
@@ -93,6 +95,46 @@ async fn users_and_grants_are_shown_to_those_who_may_see_them() {
     let users = root.get("/access/users?full=1").await.data();
     let bob = users.as_array().unwrap().iter().find(|row| row["userid"] == "bob@pve").unwrap().clone();
     assert_eq!(bob["tokens"][0]["tokenid"], "t1");
+    assert_eq!(root.get("/access/users/bob@pve/token").await.data(), bob["tokens"]);
+    assert_eq!(ann.get("/access/users/ann@pve/token").await.reason, "Permission check failed");
     let mine = ann.get("/access/permissions").await.data();
     assert_eq!(mine, json!({ "/vms/100": { "VM.Audit": 1 } }));
+}
+
+#[tokio::test]
+async fn a_ticket_may_stand_in_either_header_and_wins_over_a_token() {
+    let cluster = small().user("ann@pve", "secret-1").start().await.unwrap();
+    let client = Client::new(&cluster);
+    let login = client.post("/access/ticket", "username=ann@pve&password=secret-1").await;
+    assert_eq!(
+        login.reason,
+        "Permission check failed (URI '/access/ticket' not available with API token, need proper ticket."
+    );
+    let status = async |headers: &str, path: &str, form: &str| {
+        let mut stream = TcpStream::connect(cluster.url().strip_prefix("http://").unwrap()).await.unwrap();
+        let method = if form.is_empty() { "GET" } else { "POST" };
+        let length = form.len();
+        let request = format!(
+            "{method} /api2/json{path} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{form}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = status("", "/access/ticket", "username=ann@pve&password=secret-1").await;
+    let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let ticket = body["data"]["ticket"].as_str().unwrap().replace('+', "%2B");
+    for (headers, line) in [
+        (format!("Cookie: PVEAuthCookie={ticket}\r\n"), "HTTP/1.1 200 OK"),
+        (format!("Cookie: a=b; PVEAuthCookie={ticket}; c=d\r\n"), "HTTP/1.1 200 OK"),
+        (format!("Authorization: PVEAuthCookie={ticket}\r\n"), "HTTP/1.1 200 OK"),
+        (format!("Cookie: XPVEAuthCookie={ticket}\r\n"), "HTTP/1.1 401 No ticket"),
+        (
+            format!("Cookie: PVEAuthCookie=bad\r\nAuthorization: PVEAPIToken={TOKEN}\r\n"),
+            "HTTP/1.1 401 Authentication failed!",
+        ),
+    ] {
+        assert!(status(&headers, "/version", "").await.starts_with(line), "{headers}");
+    }
 }
