@@ -11,5 +11,6 @@ mod fmt;
 mod fuzz;
 mod hosts;
 mod support;
+mod testing;
 mod tidy;
 mod tools;

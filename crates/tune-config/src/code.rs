@@ -18,6 +18,14 @@ macro_rules! codes {
 }
 
 codes! {
+    ASSERTION = "tune::config::assertion", "a test found something else than it expects",
+        "The condition of an `assert` block in a test does not hold of the plan, or something that the test expects to \
+         fail did not fail. The message is the one that the test gives; below it stands what each part of the condition \
+         was. `tune test -verbose` shows the whole plan.";
+    TEST = "tune::config::test", "a test is not written as it must be",
+        "A file of tests ends in `.tunetest.hcl` and holds `run \"NAME\" { … }` blocks, and before them at most one block \
+         `test` and one block `variables` that count for every run. A run takes `command = plan`, `recording`, and the blocks \
+         `variables`, `plan_options`, `assert` and the attribute `expect_failures`. Nothing is ever applied by a test.";
     ANSWER = "tune::config::answer", "a source answered something else than it promises",
         "What a `data` block gives has declared attributes, so that a configuration can be checked before anything is \
          read. The answer that was read does not have them. This is a mistake in the source, not in the configuration.";

@@ -37,12 +37,15 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do: one imperative sentence or a "did you mean".
     pub help: Option<String>,
+    /// What a rule of the configuration itself refuses, as a reference names it: `var.x`, `output.x`, `sysctl.x`. Only
+    /// for what the configuration's own folder declares.
+    pub subject: Option<String>,
 }
 
 impl Diagnostic {
     pub(crate) fn error(code: Code, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
         let labels = vec![Label { span, text: label.into(), primary: true }];
-        Self { severity: Severity::Error, code, message: message.into(), labels, help: None }
+        Self { severity: Severity::Error, code, message: message.into(), labels, help: None, subject: None }
     }
 
     pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
@@ -50,7 +53,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn without_place(code: Code, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), help: None }
+        Self { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), help: None, subject: None }
     }
 
     #[must_use]
@@ -62,6 +65,12 @@ impl Diagnostic {
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn subject(mut self, subject: Option<String>) -> Self {
+        self.subject = subject;
         self
     }
 

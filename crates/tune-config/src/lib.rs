@@ -38,8 +38,11 @@ pub use configuration::{Configuration, Output, VariableValue};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use format::format;
 pub use function::functions;
-pub use module::{Module, Variable, load};
-pub use resolve::{Console, Needs, Resolved, check, resolve};
+pub use module::{Module, TestFile, TestMode, TestRun, Variable, load};
+pub use resolve::{Complaint, Console, Needs, Resolved, Scene, check, rehearse, resolve};
 pub use source::{FileError, FileId, Files, Source, Sources, Span};
 pub use variable::{Argument, Inputs};
 pub use vocabulary::{SourceSchema, Vocabulary};
+
+/// The code of what is wrong with a test itself, for callers that find it out.
+pub const TEST: tune_core::problem::Code = code::TEST;

@@ -3,6 +3,7 @@
 
 mod declare;
 mod read;
+mod test_file;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::vocabulary::Vocabulary;
 
 pub use read::load;
 pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_expression};
+pub use test_file::{TestFile, TestMode, TestRun};
 
 /// A configuration that was read.
 pub struct Module<'a> {
@@ -101,6 +103,7 @@ pub(crate) struct VariableBlock {
     pub validations: Vec<Validation>,
 }
 
+#[derive(Debug)]
 pub(crate) struct Validation {
     pub condition: Root,
     pub error_message: Root,
@@ -213,6 +216,11 @@ impl Module<'_> {
     /// Returns what the folder of a module declares.
     pub(crate) fn declared(&self, node: usize) -> &Declared {
         &self.folders[self.tree[node].folder]
+    }
+
+    /// Returns every text, for showing where something stands.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Returns every variable, sorted by name.

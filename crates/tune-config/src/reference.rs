@@ -33,6 +33,42 @@ pub(crate) fn unknown_names_in(module: &Module<'_>, arena: &Arena, root: Root) -
     references.filter_map(|(reference, span)| unknown_name(names, reference, span, Context::Plain)).collect()
 }
 
+/// What a test may say of its plan.
+pub(crate) const PLAN: [&str; 10] =
+    ["activations", "advice", "applyable", "complete", "members", "owed", "problems", "resources", "summary", "turns"];
+
+/// Returns the same for an assertion of a test, which may name the plan and the outputs as well.
+pub(crate) fn unknown_names_in_test(module: &Module<'_>, root: Root) -> Vec<Diagnostic> {
+    let names = Names { declared: module.root(), vocabulary: &module.vocabulary };
+    let mut diagnostics = Vec::new();
+    for (reference, span) in module.arena.references(root) {
+        diagnostics.extend(match reference {
+            Reference::Block(kind, name) if kind.as_ref() == "plan" => {
+                let help = did_you_mean(name, PLAN)
+                    .unwrap_or_else(|| format!("a plan has {}", PLAN.map(|name| format!("`plan.{name}`")).join(", ")));
+                let is_known = PLAN.contains(&name.as_ref());
+                (!is_known).then(|| {
+                    let message = format!("there is no `plan.{}`", shown(name));
+                    Diagnostic::error(code::UNKNOWN_NAME, span, message, "a plan has nothing of this name").help(help)
+                })
+            }
+            Reference::Block(kind, name) if kind.as_ref() == "output" => {
+                let outputs = &names.declared.outputs;
+                let help = did_you_mean(name, outputs.keys().map(AsRef::as_ref));
+                let is_known = outputs.contains_key(name) || names.declared.broken;
+                if is_known { None } else { Some(nothing(span, "output", name, help)) }
+            }
+            Reference::Block(kind, _) if kind.as_ref() == "run" => {
+                let message = "a run cannot look at another run";
+                let help = "give both the same variables, and assert each thing where it is planned";
+                Some(Diagnostic::error(code::TEST, span, message, "each run plans by itself").help(help))
+            }
+            _ => unknown_name(names, reference, span, Context::Plain),
+        });
+    }
+    diagnostics
+}
+
 /// What may be referred to in one folder.
 #[derive(Clone, Copy)]
 struct Names<'m> {

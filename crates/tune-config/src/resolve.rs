@@ -1,6 +1,7 @@
 //! From a [`Module`] to a [`Configuration`]: every expression is evaluated, in an order in which each comes after all it
 //! refers to.
 
+mod assertion;
 mod block;
 mod condition;
 mod console;
@@ -23,6 +24,7 @@ use tune_core::reading::Unreadable;
 use tune_core::rollout::Query;
 use tune_core::{Address, Value as CoreValue};
 
+pub use assertion::{Complaint, Scene, rehearse};
 pub use console::Console;
 pub use data::Needs;
 use module::ModuleScope;

@@ -11,6 +11,7 @@ pub(crate) mod property;
 mod rolling;
 mod secret;
 mod span;
+mod test_files;
 mod variables;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::code;
 use crate::convert::convert;
@@ -10,6 +11,7 @@ use crate::evaluate::constant;
 use crate::module::{Module, Variable, VariableBlock, assignments_of, hexadecimal_digest, lower_expression};
 use crate::place;
 use crate::source::{Sources, Span};
+use crate::syntax::body::Attribute;
 use crate::syntax::ir::{Arena, Root};
 use crate::syntax::lower::Output;
 use crate::value::Value;
@@ -24,6 +26,8 @@ pub struct Inputs {
     pub environment: BTreeMap<String, String>,
     /// `-var` and `-var-file` in the order of the command line.
     pub arguments: Vec<Argument>,
+    /// What a test chose; it wins over everything else.
+    pub(crate) chosen: Vec<(Arc<str>, Attribute)>,
 }
 
 /// One `-var` or `-var-file`.
@@ -122,6 +126,9 @@ impl GivenValues {
                     }
                 }
             }
+        }
+        for (name, attribute) in &inputs.chosen {
+            values.add(module, name, attribute.name, Given::InFolder(attribute.value));
         }
         values.output.secrets.drain(..).for_each(|span| sources.mask(span));
         values
@@ -225,6 +232,7 @@ impl fmt::Debug for Inputs {
             .field("answers", &self.answers.keys())
             .field("environment", &self.environment.keys())
             .field("arguments", &self.arguments)
+            .field("chosen", &self.chosen.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
     }
 }

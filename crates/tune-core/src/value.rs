@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::number::Number;
+use crate::number::{Number, NumberError};
 
 /// A fully evaluated value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -113,6 +113,26 @@ impl Serialize for Value {
             Self::List(items) => items.serialize(serializer),
             Self::Map(entries) => entries.serialize(serializer),
         }
+    }
+}
+
+/// Takes JSON as it is: a number that was written as a text stays one.
+impl TryFrom<serde_json::Value> for Value {
+    type Error = NumberError;
+
+    fn try_from(json: serde_json::Value) -> Result<Self, NumberError> {
+        use serde_json::Value as Json;
+        Ok(match json {
+            Json::Null => Self::Null,
+            Json::Bool(value) => Self::Bool(value),
+            Json::Number(number) => Self::Number(number.to_string().parse()?),
+            Json::String(text) => Self::String(text),
+            Json::Array(items) => Self::List(items.into_iter().map(Self::try_from).collect::<Result<_, _>>()?),
+            Json::Object(entries) => {
+                let entries = entries.into_iter().map(|(name, value)| Ok((name, Self::try_from(value)?)));
+                Self::Map(entries.collect::<Result<_, NumberError>>()?)
+            }
+        })
     }
 }
 

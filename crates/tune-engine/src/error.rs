@@ -71,6 +71,12 @@ pub const RESTLESS: Code = Code("tune::engine::restless");
 /// A question of a kind that this program does not know.
 pub const NO_SOURCE: Code = Code("tune::engine::no_source");
 
+/// A test asks for something that its recording does not hold.
+pub const NOT_RECORDED: Code = Code("tune::engine::not_recorded");
+
+/// A recording holds an error with a code that this program does not know.
+pub const RECORDED: Code = Code("tune::engine::recorded");
+
 /// The manual entries of the codes above.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
@@ -92,5 +98,19 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "nothing answers a question of this kind",
         text: "A `data` or `probe` block asks something that this program has no source for, although the program that \
                made the plan had one. Run both with the same version.",
+    },
+    Explanation {
+        code: NOT_RECORDED,
+        title: "a recording does not hold what a test asks for",
+        text: "`tune test` plans against a recording instead of the live systems. The configuration, or a variable of the \
+               test, asks for a host, a setting or an answer that was not there when the recording was made.\n\n\
+               Record again while the configuration asks for everything that the tests need: \
+               `tune plan -record=FILE`. A test without a recording can look at variables and expressions only.",
+    },
+    Explanation {
+        code: RECORDED,
+        title: "a recording holds an error of another version",
+        text: "When the recording was made, something could not be read, and the version of tune that made it gives that \
+               error a code that this one does not know. The message is the one from then.",
     },
 ];

@@ -18,6 +18,8 @@
 //! | `damaged-N/` | a copy of a database that was damaged, made before it was mended |
 //! | `.unfinished-…` | an export that is being written; one that a killed process left is removed |
 //!
+//! A recording for `tune test` is written where the user says, atomically (`recording/text.rs`).
+//!
 //! On hosts it writes nothing itself: it asks a connection to, with every batch. What that leaves there (the ledger
 //! with its `undo.sh`, the epoch, the lock) is listed in `tune-remote`, and so is the folder for ssh's sockets.
 
@@ -30,6 +32,7 @@ pub mod limits;
 pub mod look;
 mod read;
 pub mod rebuild;
+pub mod recording;
 pub mod report;
 mod run;
 mod settle;
@@ -44,6 +47,7 @@ pub use engine::Engine;
 pub use error::{EXPLANATIONS, EngineError};
 pub use limits::Limits;
 pub use look::{Checked, Looked};
+pub use recording::{Recorder, Recording, Replay};
 pub use report::{MemberOutcome, MemberReport, Report, ResourceOutcome, Settled};
 pub use stop::{Stop, Urgency};
 pub use store::{Committed, LocalStore, Store, StoreError, local};

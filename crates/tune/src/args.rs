@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Check(commands::check::Check),
     Fmt(commands::fmt::Fmt),
     Validate(commands::validate::Validate),
+    Test(commands::test::Test),
     Graph(commands::graph::Graph),
     Console(commands::console::Console),
     Plan(commands::plan::Plan),

@@ -65,6 +65,7 @@ fn run(command: &Command, global: &Global) -> Result<Exit, Failure> {
         Command::Check(command) => command.run(global),
         Command::Fmt(command) => command.run(global),
         Command::Validate(command) => command.run(global),
+        Command::Test(command) => command.run(global),
         Command::Graph(command) => command.run(global),
         Command::Console(command) => command.run(global),
         Command::Plan(command) => command.run(global),

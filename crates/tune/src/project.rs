@@ -47,6 +47,21 @@ pub(crate) enum Need {
     Record,
 }
 
+/// How the names of files of tests end.
+pub(crate) const TEST_ENDING: &str = ".tunetest.hcl";
+
+/// Returns the names of the files of tests beside the configuration and in a folder below it, sorted.
+pub(crate) fn tests(folder: &Folder, directory: &str) -> Vec<String> {
+    let is_test = |name: &String| name.ends_with(TEST_ENDING) && !name.starts_with('.');
+    let below = directory.trim_end_matches('/').trim_start_matches("./");
+    let beside = folder.list().unwrap_or_default().into_iter().filter(is_test);
+    let inside = folder.entries(below).unwrap_or_default().into_iter().filter(is_test);
+    let mut names: Vec<String> = beside.chain(inside.map(|name| format!("{below}/{name}"))).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Opens the folder that a command works in.
 pub(crate) fn folder(global: &Global) -> Result<Folder, Failure> {
     Folder::open(&global.chdir).map_err(|error| {
@@ -57,10 +72,15 @@ pub(crate) fn folder(global: &Global) -> Result<Folder, Failure> {
 
 /// Reads the configuration and evaluates it, without looking at any host and without values for all variables. Warnings
 /// go to standard error.
-pub(crate) fn check(global: &Global, variables: &VariableOptions) -> Result<Project, Failure> {
+///
+/// Files of tests beside it and in this folder are checked with it.
+pub(crate) fn check(global: &Global, variables: &VariableOptions, tests_in: Option<&str>) -> Result<Project, Failure> {
     let folder = folder(global)?;
     let words = Words::of(&folder);
-    let module = tune_config::load(&folder, &words.vocabulary(), env!("CARGO_PKG_VERSION"));
+    let mut module = tune_config::load(&folder, &words.vocabulary(), env!("CARGO_PKG_VERSION"));
+    if let Some(directory) = tests_in {
+        module.add_tests(&tests(&folder, directory));
+    }
     let configuration = tune_config::check(&module, &inputs(variables)?)?;
     drop(module);
     words.project(configuration, &folder)
@@ -109,7 +129,11 @@ pub(crate) async fn load(
         hosts.extend(router::apis(&needs.providers));
         // Where its block stands is said when everything has a value.
         let _ = session.router.configure(&needs.providers);
-        answers.extend(session::look(&session.engine, &words.sources, &needs.queries, &hosts, watch).await?);
+        let looked = session::look(&session.engine, &words.sources, &needs.queries, &hosts, watch).await?;
+        if let Some(recorder) = &session.recorder {
+            recorder.note(&words.sources, &needs.queries, &looked);
+        }
+        answers.extend(looked);
     };
     drop(module);
     let mut project = words.project(configuration, &folder)?;
@@ -123,18 +147,27 @@ pub(crate) async fn load(
     Ok(project)
 }
 
+impl Project {
+    /// Returns what is probably not meant so.
+    pub(crate) fn warnings(&self) -> Vec<Notice> {
+        let warnings = &self.configuration.warnings;
+        warnings.list.iter().map(|warning| Notice::of(warning, &warnings.sources)).collect()
+    }
+}
+
 /// What a configuration in a folder may name.
-struct Words {
-    kinds: Kinds,
-    sources: Sources,
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    pub(crate) kinds: Kinds,
+    pub(crate) sources: Sources,
 }
 
 impl Words {
-    fn of(folder: &Folder) -> Self {
+    pub(crate) fn of(folder: &Folder) -> Self {
         Self { kinds: kinds::all(), sources: kinds::sources(folder.path()) }
     }
 
-    fn vocabulary(&self) -> Vocabulary<'_> {
+    pub(crate) fn vocabulary(&self) -> Vocabulary<'_> {
         Vocabulary {
             kinds: self.kinds.values().map(|kind| kind.schema()).collect(),
             sources: self.sources.values().map(|source| source_schema(&**source)).collect(),
@@ -143,16 +176,19 @@ impl Words {
     }
 
     /// Checks what only the sources know, and says what is probably not meant so.
-    fn project(self, mut configuration: Configuration, folder: &Folder) -> Result<Project, Failure> {
+    fn project(self, configuration: Configuration, folder: &Folder) -> Result<Project, Failure> {
+        let project = self.quietly(configuration, folder)?;
+        terminal::complain(&diagnostic::text(&project.warnings(), terminal::width()));
+        Ok(project)
+    }
+
+    /// Checks what only the sources know.
+    pub(crate) fn quietly(self, mut configuration: Configuration, folder: &Folder) -> Result<Project, Failure> {
         root(&mut configuration.hosts, folder);
         let notices = self.mistakes(&configuration);
         if !notices.is_empty() {
             return Err(Failure { exit: Exit::Error, notices });
         }
-        let sources = &configuration.warnings.sources;
-        let warnings: Vec<Notice> =
-            configuration.warnings.list.iter().map(|warning| Notice::of(warning, sources)).collect();
-        terminal::complain(&diagnostic::text(&warnings, terminal::width()));
         let path = folder.path().to_owned();
         Ok(Project { path, configuration, kinds: self.kinds, sources: self.sources })
     }
@@ -190,7 +226,7 @@ fn root(hosts: &mut BTreeMap<Address, Host>, folder: &Folder) {
 }
 
 /// Collects what was given on the command line and in the environment.
-fn inputs(variables: &VariableOptions) -> Result<Inputs, Failure> {
+pub(crate) fn inputs(variables: &VariableOptions) -> Result<Inputs, Failure> {
     let mut inputs = Inputs::default();
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix(VARIABLE)) else { continue };

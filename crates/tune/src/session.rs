@@ -15,7 +15,7 @@ use tune_core::state::{RunRecord, State};
 use tune_engine::look::Looked;
 use tune_engine::store::Holder;
 use tune_engine::store::local::Export;
-use tune_engine::{Clock as _, Engine, Limits, LocalStore, SystemClock, Watch};
+use tune_engine::{Clock as _, Engine, Limits, LocalStore, Recorder, SystemClock, Watch};
 use tune_remote::{Options, SshConnector};
 
 use crate::args::{Global, SelectionOptions};
@@ -48,16 +48,27 @@ pub(crate) struct Session {
     pub(crate) engine: Engine,
     /// Learns of providers when the configuration is read.
     pub(crate) router: Arc<Router>,
+    /// Keeps what is read, where a recording is wanted.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 /// Returns a session; it opens nothing yet.
 pub(crate) fn begin(global: &Global) -> Session {
+    begin_with(global, false)
+}
+
+/// The same; with `record`, everything that is read is kept.
+pub(crate) fn begin_with(global: &Global, record: bool) -> Session {
     let mut options = Options::new(runtime_dir(), by());
     options.ssh_config = std::env::var_os(SSH_CONFIG).filter(|path| !path.is_empty()).map(absolute);
     let router = Arc::new(Router::new(SshConnector::new(kinds::on_hosts(), options)));
     let limits = Limits { parallelism: global.parallelism, ..Limits::default() };
-    let connector = Arc::clone(&router) as Arc<dyn Connector>;
-    Session { engine: Engine::new(connector, kinds::all(), Arc::new(SystemClock), limits), router }
+    let mut connector = Arc::clone(&router) as Arc<dyn Connector>;
+    let recorder = record.then(|| Arc::new(Recorder::new(Arc::clone(&connector))));
+    if let Some(recorder) = &recorder {
+        connector = Arc::clone(recorder) as Arc<dyn Connector>;
+    }
+    Session { engine: Engine::new(connector, kinds::all(), Arc::new(SystemClock), limits), router, recorder }
 }
 
 /// Returns who runs this: `user@machine`.
@@ -102,21 +113,7 @@ pub(crate) async fn plan(
     watch: &dyn Watch,
 ) -> Result<Plan, Failure> {
     let controller = boot_id();
-    let request = Request {
-        rolling: Rolling {
-            rollouts: &project.configuration.rollouts,
-            checks: &project.configuration.checks,
-            sources: &project.sources,
-            controller: controller.as_deref(),
-        },
-        operation,
-        kinds: &project.kinds,
-        hosts: &project.configuration.hosts,
-        resources: &project.configuration.resources,
-        state,
-        runs,
-        selection,
-    };
+    let request = request(project, (operation, selection), (state, runs), controller.as_deref());
     let mut signals = Signals::listen()?;
     let planned = tokio::select! {
         planned = engine.plan(&request, watch) => planned,
@@ -129,6 +126,30 @@ pub(crate) async fn plan(
         exit: Exit::Error,
         notices: diagnostic::of_mistakes(&mistakes, &project.configuration),
     })
+}
+
+/// Returns what is planned. `controller` is the boot id of the machine that runs `tune`.
+pub(crate) fn request<'a>(
+    project: &'a Project,
+    (operation, selection): (&'a Operation, &'a Selection),
+    (state, runs): (&'a State, &'a [RunRecord]),
+    controller: Option<&'a str>,
+) -> Request<'a> {
+    Request {
+        rolling: Rolling {
+            rollouts: &project.configuration.rollouts,
+            checks: &project.configuration.checks,
+            sources: &project.sources,
+            controller,
+        },
+        operation,
+        kinds: &project.kinds,
+        hosts: &project.configuration.hosts,
+        resources: &project.configuration.resources,
+        state,
+        runs,
+        selection,
+    }
 }
 
 /// Asks what `data` blocks ask. Ctrl-C simply ends it.
@@ -150,7 +171,7 @@ pub(crate) async fn look(
 }
 
 /// Returns the kernel's id of this machine's boot, by which it is recognised among the hosts.
-fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }

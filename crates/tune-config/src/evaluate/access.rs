@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean, shown};
 use crate::source::Span;
 use crate::syntax::ir::{Access, Expr, ExprId, Step};
 use crate::types::Type;
-use crate::value::{Data, Value};
+use crate::value::{Data, Entries, Value};
 
 impl Evaluator<'_> {
     pub(super) fn access(&mut self, base: ExprId, steps: &[Step]) -> Value {
@@ -97,7 +97,9 @@ impl Evaluator<'_> {
             _ => format!("this is taken from {}, which has no attributes", value.described()),
         };
         let help = match &value.data {
-            Data::Map(map) if !value.sensitive => did_you_mean(name, map.entries.keys().map(AsRef::as_ref)),
+            Data::Map(map) if !value.sensitive => {
+                did_you_mean(name, map.entries.keys().map(AsRef::as_ref)).or_else(|| what_it_has(&map.entries))
+            }
             Data::List(_) => Some(format!("write `[*].{name}` to take it from every element")),
             _ => None,
         };
@@ -206,4 +208,14 @@ impl Evaluator<'_> {
         let label = format!("this is {}", given(index));
         self.report(Diagnostic::error(code::INDEX, step.span, message, label))
     }
+}
+
+/// Says which attributes there are, where these are few.
+fn what_it_has(entries: &Entries) -> Option<String> {
+    const MOST: usize = 12;
+    if entries.is_empty() || entries.len() > MOST {
+        return None;
+    }
+    let names: Vec<String> = entries.keys().map(|name| format!("`{}`", shown(name))).collect();
+    Some(format!("it has {}", names.join(", ")))
 }

@@ -5,6 +5,7 @@ mod content;
 mod instance;
 mod rest;
 mod rolling;
+mod test_file;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::version;
 use crate::vocabulary::Vocabulary;
 pub(super) use call::meta;
 use rest::{Rest, constant_bool, constant_text, names_are_right, twice, unknown_block, validation};
+pub(super) use test_file::runs;
 
 /// Every block type, with the number of names that follow it.
 const BLOCKS: [(&str, usize); 11] = [

@@ -172,7 +172,7 @@ fn sort(mut names: Vec<String>) -> (Vec<String>, Vec<String>) {
     (configuration, first.into_iter().chain(automatic).collect())
 }
 
-fn read(
+pub(super) fn read(
     files: &dyn Files,
     name: String,
     sources: &mut Sources,
@@ -192,7 +192,7 @@ fn read(
     }
 }
 
-fn lower(file: FileId, sources: &Sources, output: &mut Output) -> Option<Body> {
+pub(super) fn lower(file: FileId, sources: &Sources, output: &mut Output) -> Option<Body> {
     match parse(file, &sources.get(file).text) {
         Ok(parsed) => Some(Lowering::new(file, &parsed.text, &parsed.repeated, output).file(&parsed.body)),
         Err(mistake) => {

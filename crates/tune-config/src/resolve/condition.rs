@@ -56,11 +56,17 @@ impl Resolution<'_> {
         }
     }
 
+    /// Returns how a test of the configuration names something: only what stands in its own folder has such a name.
+    pub(super) fn subject(&self, name: &str) -> Option<String> {
+        (self.at == 0).then(|| name.to_owned())
+    }
+
     /// Looks at what must hold before or after something, and says whether all of it does; `None` if that is not known.
-    /// `itself` is what `self` stands for.
+    /// `itself` is what `self` stands for, `subject` how the configuration refers to what has the conditions.
     pub(super) fn conditions(
         &mut self,
         what: (&str, &str),
+        subject: &str,
         conditions: &[Validation],
         itself: Option<&Value>,
         surroundings: Surroundings<'_>,
@@ -78,7 +84,9 @@ impl Resolution<'_> {
                     let (name, which) = what;
                     let message = format!("{name} does not meet its {which}: {reason}");
                     let span = self.module.arena.span(condition.condition.expr);
-                    self.diagnostics.push(Diagnostic::error(code::CONDITION, span, message, "this does not hold"));
+                    let mistake = Diagnostic::error(code::CONDITION, span, message, "this does not hold");
+                    let subject = self.subject(subject);
+                    self.diagnostics.push(mistake.subject(subject));
                 }
                 Outcome::Unknown => all = all.filter(|all| !all),
                 Outcome::Mistake => all = Some(false),

@@ -54,8 +54,10 @@ impl Resolution<'_> {
         });
         let shown = address.as_ref().map_or_else(|| kind.to_owned(), ToString::to_string);
         let name = format!("`data.{}`", crate::diagnostic::shown(&shown));
+        let subject = address.as_ref().map(|address| format!("data.{kind}.{}", address.name)).unwrap_or_default();
         let (surroundings, before) = (instance.surroundings(), &block.lifecycle.preconditions);
-        let may_be_read = self.conditions((&name, "precondition"), before, None, surroundings, &mut dependencies);
+        let may_be_read =
+            self.conditions((&name, "precondition"), &subject, before, None, surroundings, &mut dependencies);
         let waits = may_be_read.is_none() || dependencies.data.iter().any(|address| !self.is_answered(address));
         all.merge(dependencies);
         let (Some(address), Some(source)) = (address, source) else { return Value::POISON };
@@ -76,7 +78,7 @@ impl Resolution<'_> {
             }
         };
         let after = &block.lifecycle.postconditions;
-        let holds = self.conditions((&name, "postcondition"), after, Some(&answer), surroundings, all);
+        let holds = self.conditions((&name, "postcondition"), &subject, after, Some(&answer), surroundings, all);
         if holds == Some(false) { Value::POISON } else { answer }
     }
 

@@ -221,7 +221,7 @@ impl Resolution<'_> {
         let Some(output) = self.declared().outputs.get(name) else { return };
         let what = format!("the output `{}`", shown(name));
         let (plain, mut dependencies) = (Surroundings::default(), Dependencies::default());
-        self.conditions((&what, "precondition"), &output.preconditions, None, plain, &mut dependencies);
+        self.conditions((&what, "precondition"), "", &output.preconditions, None, plain, &mut dependencies);
         let (value, used) = self.evaluate(output.value, plain);
         dependencies.merge(used);
         let value = if is_cyclic { Value::POISON } else { value.mark(output.sensitive) };

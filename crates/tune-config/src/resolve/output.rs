@@ -25,7 +25,9 @@ impl Resolution<'_> {
         if let Outcome::Fails(reason) = outcome {
             let message = format!("the value of the variable `{}` is refused: {reason}", shown(name));
             let span = self.module.arena.span(validation.condition.expr);
-            self.diagnostics.push(Diagnostic::error(code::VALIDATION, span, message, "this does not hold"));
+            let mistake = Diagnostic::error(code::VALIDATION, span, message, "this does not hold");
+            let subject = self.subject(&format!("var.{name}"));
+            self.diagnostics.push(mistake.subject(subject));
         }
     }
 
@@ -38,7 +40,8 @@ impl Resolution<'_> {
     fn output(&mut self, name: &str, output: &OutputBlock) {
         let shown_name = format!("the output `{}`", shown(name));
         let (plain, mut unused) = (Surroundings::default(), Dependencies::default());
-        self.conditions((&shown_name, "precondition"), &output.preconditions, None, plain, &mut unused);
+        let subject = format!("output.{name}");
+        self.conditions((&shown_name, "precondition"), &subject, &output.preconditions, None, plain, &mut unused);
         let (value, _) = self.evaluate(output.value, plain);
         if value.has_secret() && !output.sensitive {
             let span = self.module.arena.span(output.value.expr);

@@ -39,13 +39,14 @@ impl Resolution<'_> {
         let lifecycle = self.lifecycle(block, instance);
         let shown = address.as_ref().map_or_else(|| kind.to_owned(), ToString::to_string);
         let name = format!("`{}`", crate::diagnostic::shown(&shown));
+        let subject = address.as_ref().map(|address| format!("{kind}.{}", address.name)).unwrap_or_default();
         let (surroundings, before) = (instance.surroundings(), &block.lifecycle.preconditions);
-        self.conditions((&name, "precondition"), before, None, surroundings, &mut dependencies);
+        self.conditions((&name, "precondition"), &subject, before, None, surroundings, &mut dependencies);
         let mut itself = entries.clone();
         complete(&mut itself, attributes);
         let itself = Value::map(itself);
         let after = &block.lifecycle.postconditions;
-        self.conditions((&name, "postcondition"), after, Some(&itself), surroundings, &mut dependencies);
+        self.conditions((&name, "postcondition"), &subject, after, Some(&itself), surroundings, &mut dependencies);
         let provider = schema.and_then(|schema| schema.provider).map(|default| {
             let named = block.provider.as_ref();
             self.provider_address(kind, default, named, block.header)

@@ -74,7 +74,9 @@ impl Resolution<'_> {
         if let Outcome::Fails(reason) = outcome {
             let message = format!("the check `{}` fails: {reason}", shown(name));
             let span = self.module.arena.span(assertion.condition.expr);
-            self.diagnostics.push(Diagnostic::warning(code::CHECK, span, message, "this does not hold"));
+            let warning = Diagnostic::warning(code::CHECK, span, message, "this does not hold");
+            let subject = self.subject(&format!("check.{name}"));
+            self.diagnostics.push(warning.subject(subject));
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Body {
     pub provider: Option<ProviderAttribute>,
     /// The attribute `providers`, where it names what each provider of a module is here.
     pub providers: Vec<(ProviderName, ProviderName)>,
+    /// Attributes of a test that are names as they stand there, one or a list: `command = plan`.
+    pub words: BTreeMap<Arc<str>, Vec<(String, Span)>>,
 }
 
 /// `provider = proxmox.lab`: names, not a value.
@@ -77,6 +79,8 @@ enum Special {
     Provider,
     /// `providers` names what each provider of a module is here.
     Providers,
+    /// These attributes of a test are names.
+    Words(&'static [&'static str]),
 }
 
 impl Lowering<'_> {
@@ -121,6 +125,13 @@ impl Lowering<'_> {
                 body.providers = self.provider_names(&attribute.value);
                 continue;
             }
+            if let Special::Words(names) = special
+                && names.contains(&attribute.key.as_str())
+            {
+                let items = self.words(&attribute.value);
+                body.words.insert(attribute.key.as_str().into(), items);
+                continue;
+            }
             if special == Special::Type && attribute.key.as_str() == "type" {
                 of_type_name = Some(name);
                 let span = self.span_of(&attribute.value);
@@ -153,6 +164,8 @@ impl Lowering<'_> {
             "variable" => Special::Type,
             "resource" | "data" | "probe" => Special::Provider,
             "module" => Special::Providers,
+            "run" => Special::Words(&["command", "expect_failures"]),
+            "plan_options" => Special::Words(&["mode", "target", "exclude"]),
             _ => Special::Nothing,
         };
         let body = self.body(&block.body, special);
@@ -229,6 +242,23 @@ impl Lowering<'_> {
         let body = content.map_or_else(Body::default, |(_, inner)| self.body(&inner.body, Special::Nothing));
         self.unbind(names);
         Block { kind: "dynamic".to_owned(), labels: Vec::new(), header, body, dynamic: Some((kind, dynamic)) }
+    }
+
+    /// Returns names as they were written; a name in quotes means the same.
+    fn words(&mut self, expression: &Expression) -> Vec<(String, Span)> {
+        match expression {
+            Expression::Array(items) => items.iter().map(|item| self.word(item)).collect(),
+            one => vec![self.word(one)],
+        }
+    }
+
+    fn word(&mut self, expression: &Expression) -> (String, Span) {
+        let span = self.span_of(expression);
+        let text = match expression {
+            Expression::String(text) => text.as_str().to_owned(),
+            _ => self.text[span.range()].to_owned(),
+        };
+        (text, span)
     }
 
     fn provider_name(&mut self, expression: &Expression) -> Option<ProviderName> {

@@ -1337,6 +1337,7 @@ check "c" {
             "unknown_name «probe.etcd.nwo» the check has no probe `etcd.nwo`",
             "type «[5]» an error message must be a string",
             "missing_attribute «assert» `assert` needs the attribute `error_message`",
+            "type «probe.etcd.now.voters» a condition must be a bool",
         ],
     ),
     (
@@ -1500,6 +1501,7 @@ output "o" {
             "unknown_attribute «ignore_changes» unknown attribute `ignore_changes`",
             "unknown_name «settings» `settings` stands for nothing",
             "missing_attribute «precondition» `precondition` needs the attribute `error_message`",
+            "condition «false» `sysctl.a` does not meet its precondition: false",
             "condition «1 == 2» `sysctl.a` does not meet its precondition: x",
             "cycle «sysctl.a» `sysctl.a` depends on itself",
             "unknown_block «preconditon» unknown block `preconditon` in `lifecycle`",
@@ -1523,7 +1525,7 @@ fn every_mistake_is_named_on_its_exact_text() {
 #[test]
 fn every_code_is_given_by_some_configuration() {
     // The codes that need more than one file, or none, have tests of their own.
-    let elsewhere = ["no_files", "unknown_variable", "answer", "check", "module"];
+    let elsewhere = ["no_files", "unknown_variable", "answer", "check", "module", "assertion", "test"];
     for explanation in crate::EXPLANATIONS {
         let code = explanation.code.0.trim_start_matches("tune::config::");
         let given = BROKEN.iter().flat_map(|(_, lines)| *lines).any(|line| line.split(' ').next() == Some(code));

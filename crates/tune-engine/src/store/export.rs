@@ -79,7 +79,7 @@ impl OpenRun {
 /// The state of tune: what every managed item was before, and what was last applied.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "tune state")]
-struct Document {
+pub(crate) struct Document {
     /// The version of this format.
     version: u32,
     /// SHA-256 of `state` as compact JSON. An edited file is refused; without this line it is taken as it is.
@@ -127,12 +127,16 @@ pub fn schema() -> serde_json::Value {
 
 /// Returns an export as text.
 pub fn print_export(export: &Export) -> String {
-    let content = content(&export.state, &export.runs);
-    let document =
-        Document { version: VERSION, head: Some(digest(&content)), open_run: export.open_run.clone(), state: content };
+    let document = document(export);
     let mut text = serde_json::to_string_pretty(&document).expect("an export has string keys and no failing parts");
     text.push('\n');
     text
+}
+
+/// Returns an export as it is written down, for a document that holds one.
+pub(crate) fn document(export: &Export) -> Document {
+    let content = content(&export.state, &export.runs);
+    Document { version: VERSION, head: Some(digest(&content)), open_run: export.open_run.clone(), state: content }
 }
 
 /// Reads an export from a text, as `state import` and `state export` exchange it; `path` is for messages.
@@ -143,6 +147,15 @@ pub fn parse_export(path: &Path, text: &str) -> Result<Export, StoreError> {
         return Err(StoreError::Newer { path: path.to_owned(), found: version, known: VERSION });
     }
     let document: Document = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    parse_document(path, document)
+}
+
+/// Returns what a document says, where it holds together.
+pub(crate) fn parse_document(path: &Path, document: Document) -> Result<Export, StoreError> {
+    let damaged = |what: String| StoreError::Damaged { path: path.to_owned(), what };
+    if document.version > VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found: document.version, known: VERSION });
+    }
     if document.head.is_some_and(|head| head != digest(&document.state)) {
         return Err(damaged("its content does not match its checksum `head`".to_owned()));
     }
@@ -277,7 +290,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 /// The file is there as a whole or as it was before, even after a loss of power.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().expect("an export is in a folder");
     let write = || {
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;

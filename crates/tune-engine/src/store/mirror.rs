@@ -15,12 +15,12 @@ use tune_core::state::{HostRecord, Original, Record, ResourceRecord, RunActivati
 
 /// What is written cannot be a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Nonsense(pub(super) String);
+pub(crate) struct Nonsense(pub(crate) String);
 
 /// An item's restorable form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RawText {
+pub(crate) enum RawText {
     /// Known not to exist.
     Absent,
     /// A value, as the system printed it.
@@ -31,7 +31,7 @@ pub(super) enum RawText {
 
 /// A regular file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct FileText {
+pub(crate) struct FileText {
     #[serde(flatten)]
     content: Content,
     /// Permission bits in octal.
@@ -252,7 +252,7 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-pub(super) fn address(text: &str) -> Result<Address, Nonsense> {
+pub(crate) fn address(text: &str) -> Result<Address, Nonsense> {
     text.parse().map_err(|_| Nonsense(format!("`{text}` is not an address")))
 }
 

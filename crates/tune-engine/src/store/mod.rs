@@ -3,11 +3,11 @@
 
 mod database;
 mod events;
-mod export;
+pub(crate) mod export;
 pub mod local;
 mod lock;
 mod mend;
-mod mirror;
+pub(crate) mod mirror;
 mod record;
 
 use std::fmt::Debug;

@@ -9,7 +9,7 @@ use tune_core::item::{FileState, Raw};
 use tune_core::state::Original;
 use tune_engine::local::{Export, OpenRun, parse_export, print_export, schema};
 
-fn example() -> Export {
+pub(crate) fn example() -> Export {
     let mut state = with_items(7, 3);
     let records: Vec<_> = state.items.values_mut().collect();
     let [first, second, third] = records.try_into().unwrap();
@@ -36,7 +36,7 @@ fn example() -> Export {
 }
 
 /// Compares a file with what it should be, or writes it.
-fn check(path: &Path, wanted: &str) {
+pub(crate) fn check(path: &Path, wanted: &str) {
     if std::env::var_os("TUNE_REGENERATE").is_some() {
         fs::write(path, wanted).unwrap();
     }
@@ -44,7 +44,7 @@ fn check(path: &Path, wanted: &str) {
     assert!(found == wanted, "`{}` is out of date; run the tests with TUNE_REGENERATE=1", path.display());
 }
 
-fn in_this_crate(path: &str) -> PathBuf {
+pub(crate) fn in_this_crate(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 

@@ -10,6 +10,7 @@ use tune_core::text;
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::paint;
+use crate::project::TEST_ENDING;
 use crate::render::diagnostic::Notice;
 use crate::render::diff;
 use crate::terminal;
@@ -36,8 +37,8 @@ pub(crate) struct Fmt {
     recursive: bool,
 }
 
-/// What ends with one of these is a configuration or values for one.
-const ENDINGS: [&str; 2] = [".tune.hcl", ".vars.hcl"];
+/// What ends with one of these is a configuration, values for one, or tests of one.
+const ENDINGS: [&str; 3] = [".tune.hcl", ".vars.hcl", TEST_ENDING];
 
 impl Fmt {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {

@@ -34,7 +34,7 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let project = project::check(global, &self.variables)?;
+        let project = project::check(global, &self.variables, None)?;
         let graph = graph::graph(&project.configuration, &project.kinds);
         let name = project.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         match (&self.html, &self.svg) {

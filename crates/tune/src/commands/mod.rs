@@ -16,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod state;
+pub(crate) mod test;
 pub(crate) mod unlock;
 pub(crate) mod validate;
 pub(crate) mod version;

@@ -1,7 +1,10 @@
 //! `tune plan`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use tune_core::plan::{Operation, Plan as Planned};
+use tune_engine::Recording;
 use tune_engine::store::local::Export;
 
 use crate::args::{Global, SelectionOptions, VariableOptions};
@@ -13,7 +16,7 @@ use crate::render::{diagnostic, json, markdown, plan};
 use crate::session;
 use crate::terminal::{self, Stream};
 
-/// Shows what an apply would do; changes nothing anywhere, and creates no file.
+/// Shows what an apply would do; changes nothing anywhere, and creates no file but the one that `-record` names.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Plan {
@@ -36,6 +39,10 @@ pub(crate) struct Plan {
     /// Prints the plan as Markdown, for a comment on a pull request.
     #[arg(long)]
     markdown: bool,
+
+    /// Writes everything that the plan looked at into this file, for `tune test`; the only file that a plan writes.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 
     #[command(flatten)]
     selection: SelectionOptions,
@@ -64,7 +71,7 @@ impl Plan {
             (_, true) => Form::Markdown,
             _ => Form::Text,
         };
-        let planned = show(global, &self.variables, &self.selection, &operation, form)?;
+        let planned = show(global, &self.variables, &self.selection, &operation, form, self.record.as_deref())?;
         // What was changed by others and is to be accepted is a difference too, although no host is written to.
         let accepts = operation == Operation::RefreshOnly && planned.has_work();
         let pending = self.detailed_exitcode && (planned.has_changes() || accepts);
@@ -79,10 +86,11 @@ pub(crate) fn show(
     selection: &SelectionOptions,
     operation: &Operation,
     form: Form,
+    record: Option<&Path>,
 ) -> Result<Planned, Failure> {
     let need = if *operation == Operation::Apply { Need::Values } else { Need::Record };
     let selection = session::selection(selection);
-    let session = session::begin(global);
+    let session = session::begin_with(global, record.is_some());
     let progress = Progress::on(Stream::Error);
     let (project, export, planned) = session::block_on(async {
         let result = async {
@@ -101,10 +109,20 @@ pub(crate) fn show(
     })?;
     terminal::print(&text(&planned, &project, &export, form)?)?;
     let notices = diagnostic::of_mistakes(planned.failures(), &project.configuration);
-    if notices.is_empty() {
-        return Ok(planned);
+    if !notices.is_empty() {
+        return Err(Failure { exit: Exit::Error, notices });
     }
-    Err(Failure { exit: Exit::Error, notices })
+    if let (Some(path), Some(recorder)) = (record, &session.recorder) {
+        write(&global.chdir.join(path), &recorder.recording(export, session::boot_id()))?;
+    }
+    Ok(planned)
+}
+
+/// Writes the recording, once the plan is known to be a good one.
+fn write(path: &Path, recording: &Recording) -> Result<(), Failure> {
+    tune_engine::recording::write(path, recording)?;
+    terminal::complain(&format!("Recorded what the plan looked at: {}\n", path.display()));
+    Ok(())
 }
 
 fn text(planned: &Planned, project: &Project, export: &Export, form: Form) -> Result<String, Failure> {

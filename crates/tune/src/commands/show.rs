@@ -32,7 +32,7 @@ impl Show {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if self.markdown {
             let all = SelectionOptions::default();
-            plan::show(global, &self.variables, &all, &Operation::Apply, Form::Markdown)?;
+            plan::show(global, &self.variables, &all, &Operation::Apply, Form::Markdown, None)?;
             return Ok(Exit::Done);
         }
         let export = session::read_export(project::folder(global)?.path())?;

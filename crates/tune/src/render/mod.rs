@@ -15,6 +15,8 @@ pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod recorded;
 pub(crate) mod report;
+pub(crate) mod tested;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod trial;
 pub(crate) mod validation;

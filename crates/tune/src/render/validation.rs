@@ -17,7 +17,8 @@ pub(crate) fn json(notices: &[Notice]) -> String {
     format!("{document:#}\n")
 }
 
-fn diagnostic(notice: &Notice) -> Value {
+/// Returns one of its diagnostics.
+pub(crate) fn diagnostic(notice: &Notice) -> Value {
     let mut shown = json!({
         "severity": if notice.warning { "warning" } else { "error" },
         "summary": notice.message,

@@ -79,7 +79,9 @@ pub(super) fn validation(block: Block, what: &str, diagnostics: &mut Vec<Diagnos
     let condition = rest.required("condition", diagnostics);
     let error_message = rest.required("error_message", diagnostics);
     rest.finish(&["condition", "error_message"], diagnostics);
-    Some(Validation { condition: condition?.value, error_message: error_message?.value })
+    // A condition without a message is looked at nevertheless: other mistakes in it are not hidden.
+    let condition = condition?.value;
+    Some(Validation { condition, error_message: error_message.map_or(condition, |message| message.value) })
 }
 
 pub(super) fn names_are_right(block: &Block, wanted: usize, diagnostics: &mut Vec<Diagnostic>) -> bool {
