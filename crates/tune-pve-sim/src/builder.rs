@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::access::{ROOT, Rule, Token, User};
 use crate::clock::{Clock, Speed};
@@ -21,6 +24,8 @@ use crate::storage::Storage;
 use crate::tls::{self, TlsError};
 use crate::world::{Power, Timing, Vm, World};
 
+/// How much of an answer waits for its reader.
+const BUFFER: usize = 64 * 1024;
 /// When the cluster's calendar begins unless told otherwise: 2026-11-01.
 const EPOCH: i64 = 1_793_491_200;
 
@@ -59,6 +64,7 @@ pub struct Cluster {
     faults: Vec<Fault>,
     latency: Duration,
     listen: Option<SocketAddr>,
+    in_process: bool,
     control: bool,
     problem: Option<String>,
 }
@@ -80,6 +86,7 @@ impl Cluster {
             faults: Vec::new(),
             latency: Duration::ZERO,
             listen: None,
+            in_process: false,
             control: false,
             problem: None,
         }
@@ -131,6 +138,13 @@ impl Cluster {
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
+        self
+    }
+
+    /// Listens nowhere: [`Running::open`] is the only way in. So a test can pause tokio's clock, and hours pass in no time.
+    #[must_use]
+    pub fn in_process(mut self) -> Self {
+        self.in_process = true;
         self
     }
 
@@ -325,8 +339,15 @@ impl Cluster {
         }
         let ticking = Arc::clone(&shared);
         let mut work = vec![tokio::spawn(async move { ticking.run().await })];
-        let mut urls = BTreeMap::new();
-        for node in nodes {
+        let (mut urls, mut doors) = (BTreeMap::new(), BTreeMap::new());
+        for (port, node) in (8006..).zip(nodes) {
+            if self.in_process {
+                let acceptor = identities.as_mut().and_then(|identities| identities.nodes.remove(&node));
+                let scheme = if acceptor.is_some() { "https" } else { "http" };
+                urls.insert(node.clone(), format!("{scheme}://127.0.0.1:{port}"));
+                doors.insert(port, Door { node, acceptor: acceptor.map(|identity| identity.acceptor) });
+                continue;
+            }
             let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let address = self.listen.filter(|_| node == first).unwrap_or(any);
             let failed = |source| Error::Listen { address, source };
@@ -339,7 +360,19 @@ impl Cluster {
             let shared = Arc::clone(&shared);
             work.push(tokio::spawn(crate::serve::serve(listener, acceptor, node, shared)));
         }
-        Ok(Running { shared, urls, first, ca_pem, fingerprints, work })
+        Ok(Running { shared, urls, doors, runtime: Handle::current(), first, ca_pem, fingerprints, work })
+    }
+}
+
+/// The way to one node of a cluster that listens nowhere.
+struct Door {
+    node: String,
+    acceptor: Option<TlsAcceptor>,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("node", &self.node).finish_non_exhaustive()
     }
 }
 
@@ -348,6 +381,8 @@ impl Cluster {
 pub struct Running {
     shared: Arc<Shared>,
     urls: BTreeMap<String, String>,
+    doors: BTreeMap<u16, Door>,
+    runtime: Handle,
     first: String,
     ca_pem: Option<String>,
     fingerprints: BTreeMap<String, String>,
@@ -363,6 +398,17 @@ impl Running {
     /// Where each node answers.
     pub fn urls(&self) -> &BTreeMap<String, String> {
         &self.urls
+    }
+
+    /// Opens a connection to the node at a port of a cluster that is [`in_process`](Cluster::in_process); fails as the
+    /// system does where nobody listens.
+    pub fn open(&self, port: u16) -> io::Result<DuplexStream> {
+        let door = self.doors.get(&port).filter(|door| crate::serve::is_online(&self.shared, &door.node));
+        let door = door.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        let (acceptor, shared) = (door.acceptor.clone(), Arc::clone(&self.shared));
+        self.runtime.spawn(async move { crate::serve::connection(theirs, acceptor, &shared).await });
+        Ok(ours)
     }
 
     /// The certificate of the authority that signed the nodes' certificates, where there is one.

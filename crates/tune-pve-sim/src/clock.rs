@@ -1,13 +1,14 @@
 //! The time that the cluster lives in: real, faster, or moved by hand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How the cluster's time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub enum Speed {
-    /// As everywhere else.
+    /// As everywhere else: as tokio's clock goes, which a test can pause.
     #[default]
     Real,
     /// So many times as fast; all durations that are told to the cluster are in its own time.

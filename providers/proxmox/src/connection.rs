@@ -15,8 +15,10 @@ use tune_core::text::visible;
 
 use crate::api::Api;
 use crate::codes::{CANNOT, NOT_SETTLED, STALE};
+use crate::dial::Dial;
 use crate::http::Client;
 use crate::key::{Key, VMIDS};
+use crate::pause::Pauses;
 use crate::power::{self, Cycles, Power};
 use crate::settings::Settings;
 use crate::survey;
@@ -41,9 +43,9 @@ pub(crate) struct ClusterConnection {
 
 impl ClusterConnection {
     /// Returns the connection; nothing is sent yet.
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, dial: Arc<dyn Dial>) -> Self {
         let name = settings.endpoints.first().map(ToString::to_string).unwrap_or_default();
-        let api = Arc::new(Api::new(Client::new(&settings), name));
+        let api = Arc::new(Api::new(Client::new(&settings, dial), name));
         let power = Power { api: Arc::clone(&api), settings: settings.clone(), cycles: Cycles::default() };
         Self {
             api,
@@ -110,7 +112,7 @@ impl ClusterConnection {
         let written = join_all(machines.iter().map(|(vmid, groups)| async move {
             let mut written = Vec::new();
             for items in groups.values() {
-                written.push(write::write(&self.api, self.settings.limits.pace, *vmid, items, limit).await);
+                written.push(write::write(&self.api, *vmid, items, limit).await);
             }
             (*vmid, written)
         }));
@@ -146,7 +148,7 @@ impl ClusterConnection {
         self.enter(&fence.lineage, fence.epoch)?;
         let asked = request.lookups.iter().flat_map(|lookup| &lookup.keys);
         let vmids: BTreeSet<u32> = asked.filter_map(Key::parse).map(|key| key.vmid).collect();
-        let mut pauses = self.settings.limits.pace.pauses(fence.patience);
+        let mut pauses = Pauses::within(fence.patience);
         loop {
             let waits_for = self.unsettled(&vmids).await;
             let Some(waits_for) = waits_for else { return Ok(()) };
@@ -166,8 +168,7 @@ impl ClusterConnection {
     async fn unsettled(&self, vmids: &BTreeSet<u32>) -> Option<String> {
         let open = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let horizon = self.settings.limits.pace.of(HORIZON);
-            open.retain(|_, since| since.elapsed() < horizon);
+            open.retain(|_, since| since.elapsed() < HORIZON);
             open.keys().next().copied()
         };
         if let Some(vmid) = open {

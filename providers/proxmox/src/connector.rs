@@ -11,7 +11,7 @@ use tune_core::resource::{Host, Provider};
 
 use crate::codes::NOT_CONFIGURED;
 use crate::connection::ClusterConnection;
-use crate::pause::Pace;
+use crate::dial::{Dial, Network};
 use crate::settings::settings;
 
 /// Opens connections to Proxmox clusters.
@@ -23,22 +23,21 @@ pub struct ProxmoxConnector {
 /// Returns a connector for the `provider "proxmox"` blocks among the given ones, or every mistake in them. Nothing is
 /// sent yet.
 pub fn connector(providers: &BTreeMap<Address, Provider>) -> Result<ProxmoxConnector, Vec<(Address, Problem)>> {
-    connector_at_pace(providers, 1.0)
+    connector_through(providers, &(Arc::new(Network) as Arc<dyn Dial>))
 }
 
-/// Returns a connector to clusters in which time passes `pace` times as fast as in real ones, for simulated clusters:
-/// everything that is waited for beside a request is that much shorter.
-pub fn connector_at_pace(
+/// As [`connector`], with another way to the endpoints than the network, for simulated clusters.
+pub fn connector_through(
     providers: &BTreeMap<Address, Provider>,
-    pace: f64,
+    dial: &Arc<dyn Dial>,
 ) -> Result<ProxmoxConnector, Vec<(Address, Problem)>> {
     let mut clusters = BTreeMap::new();
     let mut mistakes = Vec::new();
     for (address, provider) in providers.iter().filter(|(address, _)| address.name == "proxmox") {
         match settings(provider) {
-            Ok(mut settings) => {
-                settings.limits.pace = Pace(pace.max(0.001));
-                clusters.insert(address.clone(), Arc::new(ClusterConnection::new(settings)));
+            Ok(settings) => {
+                let cluster = ClusterConnection::new(settings, Arc::clone(dial));
+                clusters.insert(address.clone(), Arc::new(cluster));
             }
             Err(problems) => mistakes.extend(problems.into_iter().map(|problem| (address.clone(), problem))),
         }

@@ -16,11 +16,11 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::Value as Json;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
+use crate::dial::Dial;
 use crate::failure::{Failure, Unreached};
 use crate::login::Session;
 use crate::settings::{Endpoint, Settings};
@@ -90,6 +90,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     endpoints: Vec<Endpoint>,
+    dial: Arc<dyn Dial>,
     tls: Result<TlsConnectorHolder, String>,
     session: Session,
     limit: Duration,
@@ -118,9 +119,10 @@ impl std::fmt::Debug for TlsConnectorHolder {
 
 impl Client {
     /// Returns the client; nothing is sent yet.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, dial: Arc<dyn Dial>) -> Self {
         Self {
             endpoints: settings.endpoints.clone(),
+            dial,
             tls: tls::config(&settings.trust).map(|config| TlsConnectorHolder(TlsConnector::from(Arc::new(config)))),
             session: Session::new(settings.login.clone()),
             limit: settings.limits.request,
@@ -235,11 +237,8 @@ impl Client {
     }
 
     async fn reach(&self, endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-            .await
-            .map_err(|error| Failure::unreached(endpoint, error))?;
-        // A call is one small packet that somebody waits for.
-        stream.set_nodelay(true).map_err(|error| Failure::unreached(endpoint, error))?;
+        let stream = self.dial.dial(&endpoint.host, endpoint.port).await;
+        let stream = stream.map_err(|error| Failure::unreached(endpoint, error))?;
         if !endpoint.tls {
             return shake_hands(endpoint, TokioIo::new(stream)).await;
         }

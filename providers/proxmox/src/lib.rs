@@ -19,6 +19,7 @@ mod combinations;
 mod connection;
 mod connector;
 mod desired;
+mod dial;
 mod failure;
 mod forecast;
 mod http;
@@ -39,7 +40,8 @@ mod value;
 mod vm;
 mod write;
 
-pub use connector::{ProxmoxConnector, connector, connector_at_pace};
+pub use connector::{ProxmoxConnector, connector, connector_through};
+pub use dial::{Dial, Stream};
 pub use sources::sources;
 
 use std::sync::{Arc, LazyLock};

@@ -13,7 +13,7 @@ use tune_core::text::visible;
 use crate::api::{Api, Status, Task};
 use crate::codes::{NOT_RUNNING, POWER_FAILED};
 use crate::failure::{Failure, locked_by};
-use crate::pause::{Pace, Pauses};
+use crate::pause::Pauses;
 use crate::settings::Settings;
 use crate::vm::Entry;
 
@@ -46,17 +46,6 @@ struct Cycle {
     trouble: Option<String>,
     /// The start that is to end, and the node that it was seen on.
     origin: Option<(String, String)>,
-}
-
-impl Power {
-    fn pace(&self) -> Pace {
-        self.settings.limits.pace
-    }
-
-    /// Returns pauses that end after a time of a real cluster.
-    fn pauses(&self, limit: Duration) -> Pauses {
-        self.pace().pauses(self.pace().of(limit))
-    }
 }
 
 impl Cycles {
@@ -198,7 +187,7 @@ pub(crate) async fn activate(power: &Arc<Power>, vmid: u32, order: &Order) -> Re
     let limit = order.deadline.min(power.settings.limits.shutdown).max(Duration::from_secs(1));
     let upid = reboot(power, vmid, limit).await.map_err(failed)?;
     // What fails at once is said at once.
-    let mut pauses = power.pauses(FIRST_STEP);
+    let mut pauses = Pauses::within(FIRST_STEP);
     while pauses.pause().await {
         match api.task(&upid).await {
             Ok(Task { result: Some(Err(message)), .. }) if !is_patient(&message) => {
@@ -232,7 +221,7 @@ async fn reboot(power: &Power, vmid: u32, limit: Duration) -> Result<String, Fai
         Err(failure) if failure.is_unknown() => failure,
         Err(failure) => return Err(failure),
     };
-    let mut pauses = power.pauses(SEARCH);
+    let mut pauses = Pauses::within(SEARCH);
     while pauses.pause().await {
         let Ok(tasks) = api.tasks(vmid, false).await else { continue };
         if let Some(task) = tasks.into_iter().find(|task| task.kind == "qmreboot" && !known.contains(&task.upid)) {
@@ -278,9 +267,9 @@ fn see_to_it(power: &Arc<Power>, vmid: u32, step: Step) {
 
 /// Waits for the shutdown; orders it again when only a lock was in the way.
 async fn shut_down(power: &Power, vmid: u32, mut upid: String, pid: u64, limit: Duration) -> bool {
-    let mut locks = power.pace().pauses(power.settings.limits.lock);
+    let mut locks = Pauses::within(power.settings.limits.lock);
     loop {
-        let message = match ended(power, &upid, limit + power.pace().of(LATE)).await {
+        let message = match ended(power, &upid, limit + LATE).await {
             Some(Ok(())) => return start(power, vmid, pid).await,
             Some(Err(message)) => message,
             None => "its task cannot be read any more".to_owned(),
@@ -306,7 +295,7 @@ async fn shut_down(power: &Power, vmid: u32, mut upid: String, pid: u64, limit: 
 
 /// Watches a machine whose shutdown failed: it may still go down, and nothing else would start it then.
 async fn late(power: &Power, vmid: u32, pid: u64) -> bool {
-    let mut pauses = power.pauses(LATE);
+    let mut pauses = Pauses::within(LATE);
     let mut forced = !power.settings.force_stop;
     loop {
         if let Ok((status, _)) = power.api.status(vmid).await {
@@ -326,7 +315,7 @@ async fn late(power: &Power, vmid: u32, pid: u64) -> bool {
 
 /// Waits until the machine runs as another process, and starts it where nothing else does.
 async fn start(power: &Power, vmid: u32, pid: u64) -> bool {
-    let mut pauses = power.pauses(START);
+    let mut pauses = Pauses::within(START);
     let mut off: Option<Instant> = None;
     loop {
         if let Ok((status, _)) = power.api.status(vmid).await {
@@ -335,7 +324,7 @@ async fn start(power: &Power, vmid: u32, pid: u64) -> bool {
             }
             let since = *off.get_or_insert_with(Instant::now);
             let grace = if status.ha { GRACE_HA } else { GRACE };
-            let is_due = !status.running && since.elapsed() >= power.pace().of(grace);
+            let is_due = !status.running && since.elapsed() >= grace;
             if is_due
                 && let Ok(active) = power.api.tasks(vmid, true).await
                 && !active.iter().any(is_power)
@@ -355,7 +344,7 @@ async fn start(power: &Power, vmid: u32, pid: u64) -> bool {
 /// Starts a machine and waits for the task; returns why it failed.
 async fn start_now(power: &Power, vmid: u32) -> Option<String> {
     let message = match power.api.power(vmid, "start", &[]).await {
-        Ok(upid) => ended(power, &upid, power.pace().of(START)).await?.err()?,
+        Ok(upid) => ended(power, &upid, START).await?.err()?,
         Err(failure) if failure.is_unknown() => return None,
         Err(failure) => failure.text(),
     };
@@ -365,7 +354,7 @@ async fn start_now(power: &Power, vmid: u32) -> Option<String> {
 
 /// Waits for the end of a task; `None` if it could not be seen.
 async fn ended(power: &Power, upid: &str, limit: Duration) -> Option<Result<(), String>> {
-    let mut pauses = power.pace().pauses(limit);
+    let mut pauses = Pauses::within(limit);
     loop {
         match power.api.task(upid).await {
             Ok(Task { result: Some(result), .. }) => return Some(result),

@@ -14,7 +14,6 @@ use tune_core::text::visible;
 use tune_core::value;
 
 use crate::codes::{BAD_LOGIN, BAD_PROVIDER, BAD_TLS};
-use crate::pause::Pace;
 use crate::tls::{Fingerprint, Trust, certificates};
 
 /// A Proxmox VE cluster: where its API answers, how its certificate is known, and how to log in.
@@ -137,15 +136,13 @@ pub(crate) struct Limits {
     pub(crate) lock: Duration,
     pub(crate) shutdown: Duration,
     pub(crate) agent: Duration,
-    /// How fast the cluster is.
-    pub(crate) pace: Pace,
 }
 
 impl Default for Limits {
     /// A request is proxied between nodes for 30 seconds at most.
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { request: seconds(35), lock: seconds(120), shutdown: seconds(180), agent: seconds(120), pace: Pace::REAL }
+        Self { request: seconds(35), lock: seconds(120), shutdown: seconds(180), agent: seconds(120) }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::api::{Api, Options, Write};
 use crate::canonical;
 use crate::failure::Failure;
 use crate::key::{Key, Place};
-use crate::pause::Pace;
+use crate::pause::Pauses;
 use crate::stored::stored;
 use crate::vm::{self, Entry};
 
@@ -37,11 +37,11 @@ pub(crate) struct Written {
 }
 
 /// Writes the items of one resource, within a time.
-pub(crate) async fn write(api: &Api, pace: Pace, vmid: u32, items: &[Item<'_>], limit: Duration) -> Written {
-    let mut pauses = pace.pauses(limit);
+pub(crate) async fn write(api: &Api, vmid: u32, items: &[Item<'_>], limit: Duration) -> Written {
+    let mut pauses = Pauses::within(limit);
     let mut open: Option<Failure> = None;
     loop {
-        let failure = match attempt(api, pace, vmid, items).await {
+        let failure = match attempt(api, vmid, items).await {
             Attempt::Over(outcomes) => return Written { outcomes, is_open: false },
             Attempt::Again(failure) => failure,
         };
@@ -65,7 +65,7 @@ enum Attempt {
     Again(Failure),
 }
 
-async fn attempt(api: &Api, pace: Pace, vmid: u32, items: &[Item<'_>]) -> Attempt {
+async fn attempt(api: &Api, vmid: u32, items: &[Item<'_>]) -> Attempt {
     let before = match api.options(vmid).await {
         Ok(found) => found,
         Err(failure) if failure.may_pass() => return Attempt::Again(failure),
@@ -98,7 +98,7 @@ async fn attempt(api: &Api, pace: Pace, vmid: u32, items: &[Item<'_>]) -> Attemp
         }
     }
     let message = said.unwrap_or_else(|| stored_otherwise(&due, &after));
-    let now = restore(api, pace, vmid, &before, after, &write).await;
+    let now = restore(api, vmid, &before, after, &write).await;
     for item in due {
         let live = bare(&item.key, &now);
         let outcome = if same(&item.key, item.wanted, &live, &item.wanted.change.before) {
@@ -190,11 +190,11 @@ fn add(write: &mut Write, option: &str, now: &Entry, want: Option<&str>) {
 }
 
 /// Puts back what a failed write may have left, and returns what is there then.
-async fn restore(api: &Api, pace: Pace, vmid: u32, before: &Options, mut now: Options, write: &Write) -> Options {
+async fn restore(api: &Api, vmid: u32, before: &Options, mut now: Options, write: &Write) -> Options {
     // Some changes bring others with them.
     let companions = ["boot", "machine"].map(str::to_owned);
     let touched: BTreeSet<String> = write.touched().into_iter().chain(companions).collect();
-    let mut pauses = pace.pauses(pace.of(RESTORE));
+    let mut pauses = Pauses::within(RESTORE);
     loop {
         let mut back = Write::default();
         for option in &touched {

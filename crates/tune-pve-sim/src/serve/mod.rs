@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -32,19 +32,28 @@ pub(crate) async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, 
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if shared.with(|world| world.nodes.get(&node) == Some(&false)) {
+        if !is_online(&shared, &node) {
             continue;
         }
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
         // An error ends only this connection; the client sees it.
         open.spawn(async move {
+            let _ = stream.set_nodelay(true);
             let _ = connection(stream, acceptor, &shared).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, shared: &Arc<Shared>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+/// Whether a node's server takes connections.
+pub(crate) fn is_online(shared: &Shared, node: &str) -> bool {
+    shared.with(|world| world.nodes.get(node) != Some(&false))
+}
+
+/// Answers on one connection until it ends.
+pub(crate) async fn connection<S>(stream: S, acceptor: Option<TlsAcceptor>, shared: &Arc<Shared>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     match acceptor {
         Some(acceptor) => converse(acceptor.accept(stream).await?, shared).await,
         None => converse(stream, shared).await,

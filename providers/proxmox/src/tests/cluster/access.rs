@@ -18,7 +18,7 @@ async fn refused(lab: &Lab) -> ConnectionError {
     lab.read(&[format!("{VMID}/cores")]).await.unwrap_err()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_pinned_certificate_is_enough() {
     let lab = Lab::with(cluster().self_signed(), |running, block| {
         block.insert("tls_fingerprint".to_owned(), running.fingerprint().unwrap().to_lowercase().as_str().into());
@@ -27,7 +27,7 @@ async fn a_pinned_certificate_is_enough() {
     assert_eq!(lab.value("cores").await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wrong_pin_is_refused_and_the_right_one_is_shown() {
     let lab = Lab::with(cluster(), |_, block| {
         block.insert("tls_fingerprint".to_owned(), "8F".repeat(32).as_str().into());
@@ -39,7 +39,7 @@ async fn a_wrong_pin_is_refused_and_the_right_one_is_shown() {
     assert_eq!(lab.control.requests().len(), 0, "not even the token was sent");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_renewed_certificate_is_refused_under_the_old_pin_and_good_under_the_ca() {
     let first = Lab::start(cluster()).await;
     let old = first.running.fingerprint().unwrap().to_owned();
@@ -56,7 +56,7 @@ async fn a_renewed_certificate_is_refused_under_the_old_pin_and_good_under_the_c
     assert_eq!(both.value("cores").await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_self_signed_certificate_without_a_pin_is_refused_and_shown() {
     let other = Lab::start(cluster()).await;
     let ca = other.running.ca_pem().unwrap().to_owned();
@@ -70,7 +70,7 @@ async fn a_self_signed_certificate_without_a_pin_is_refused_and_shown() {
     assert_eq!(lab.control.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wrong_token_is_refused_without_being_shown() {
     let lab = Lab::with(cluster(), |_, block| {
         block.insert("api_token".to_owned(), format!("{TOKEN}=99999999-9999-9999-9999-999999999999").as_str().into());
@@ -81,7 +81,7 @@ async fn a_wrong_token_is_refused_without_being_shown() {
     assert!(!error.message.contains("99999999"), "{}", error.message);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_password_is_changed_for_a_ticket() {
     let lab = Lab::with(cluster().user("op@pve", "s3cret; &=").grant("/", "op@pve", "Administrator"), |_, block| {
         block.remove("api_token");
@@ -93,7 +93,7 @@ async fn a_password_is_changed_for_a_ticket() {
     assert_eq!(lab.value("onboot").await, "1");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_next_endpoint_is_asked_when_one_is_away() {
     let lab = Lab::with(cluster(), |running, block| {
         block.remove("endpoint");
@@ -105,7 +105,7 @@ async fn the_next_endpoint_is_asked_when_one_is_away() {
     assert_eq!(lab.value("cores").await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_endpoint_that_nobody_listens_at_is_named() {
     let lab = Lab::with(cluster(), |_, block| {
         block.insert("endpoint".to_owned(), "https://127.0.0.1:9".into());
@@ -116,7 +116,7 @@ async fn an_endpoint_that_nobody_listens_at_is_named() {
     assert!(error.message.starts_with("`https://127.0.0.1:9` cannot be reached"), "{}", error.message);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_missing_privilege_is_known_before_anything_is_sent() {
     let lab = Lab::with(
         cluster().separated_token("tune@pve!least", SECRET).role("Least", &["VM.Audit", "VM.Config.Disk"]).grant(
@@ -154,13 +154,14 @@ async fn a_missing_privilege_is_known_before_anything_is_sent() {
 /// Sends a POST with the token of the tests and nothing of the provider's.
 pub(crate) async fn post(lab: &Lab, path: &str) {
     let authority = lab.running.url().trim_start_matches("https://").to_owned();
+    let port = authority.rsplit(':').next().unwrap().parse().unwrap();
     let mut roots = rustls::RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(lab.running.ca_pem().unwrap().as_bytes()).unwrap();
     roots.add(ca).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
+    let stream = lab.running.open(port).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
     let request = format!(

@@ -4,23 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use std::{fmt, io};
 
-use crate::{ProxmoxConnector, connector_at_pace};
+use crate::{Dial, ProxmoxConnector, Stream, connector_through};
 use tune_core::activation::{Activation, Verb};
 use tune_core::address::Address;
 use tune_core::contract::{
-    Batch, BatchItem, Connection, ConnectionError, Connector, Epoch, Fence, Kind, Lookup, Order, Outcome, ReadRequest,
-    Sight,
+    Batch, BatchItem, Connection, ConnectionError, Connector, Epoch, Fence, Kind, Lookup, Order, Outcome, Pending,
+    ReadRequest, Sight,
 };
 use tune_core::item::{Change, ItemKey, Raw};
 use tune_core::ledger::Ledger;
 use tune_core::reading::{HostReading, ItemReading, Unreadable};
 use tune_core::resource::{Api, Become, Host, Provider, Transport};
 use tune_core::value::Value;
-use tune_pve_sim::{Cluster, Control, Running, Speed, Timing};
+use tune_pve_sim::{Cluster, Control, Running, Timing};
 
-/// How much faster than everywhere else time passes in these clusters.
-pub(crate) const PACE: f64 = 20.0;
 /// The token that most tests use.
 pub(crate) const TOKEN: &str = "tune@pve!tok";
 pub(crate) const SECRET: &str = "11111111-2222-3333-4444-000000000002";
@@ -34,7 +33,7 @@ const CONFIG: &str = "agent: 0\nboot: order=scsi0;net0\ncores: 2\nmemory: 2048\n
 /// A cluster of three nodes with one running machine.
 pub(crate) fn cluster() -> Cluster {
     Cluster::builder()
-        .speed(Speed::Times(PACE))
+        .in_process()
         .timing(Timing { ha: Some(Duration::from_secs(15)), ..Timing::default() })
         .node("pve1")
         .node("pve2")
@@ -47,12 +46,27 @@ pub(crate) fn cluster() -> Cluster {
         .running(VMID)
 }
 
+/// The way to a cluster that listens nowhere, so that its time and the provider's pass in no time.
+struct Way(Arc<Running>);
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Way")
+    }
+}
+
+impl Dial for Way {
+    fn dial<'a>(&'a self, _: &'a str, port: u16) -> Pending<'a, io::Result<Box<dyn Stream>>> {
+        Box::pin(async move { Ok(Box::new(self.0.open(port)?) as Box<dyn Stream>) })
+    }
+}
+
 /// The attributes of a provider block, as texts.
 pub(crate) type Block = BTreeMap<String, Value>;
 
 /// A running cluster, reached as `provider.proxmox`.
 pub(crate) struct Lab {
-    pub(crate) running: Running,
+    pub(crate) running: Arc<Running>,
     pub(crate) control: Control,
     pub(crate) connector: Arc<ProxmoxConnector>,
     pub(crate) kind: Arc<dyn Kind>,
@@ -66,12 +80,7 @@ impl Lab {
 
     /// Starts a cluster and changes the provider block that leads to it.
     pub(crate) async fn with(cluster: Cluster, change: impl FnOnce(&Running, &mut Block)) -> Self {
-        Self::at_pace(cluster, PACE, change).await
-    }
-
-    /// Starts a cluster that the provider takes for one of another pace.
-    pub(crate) async fn at_pace(cluster: Cluster, pace: f64, change: impl FnOnce(&Running, &mut Block)) -> Self {
-        let running = cluster.start().await.unwrap();
+        let running = Arc::new(cluster.start().await.unwrap());
         let mut block = Block::from([
             ("endpoint".to_owned(), Value::from(running.url())),
             ("api_token".to_owned(), Value::from(format!("{TOKEN}={SECRET}").as_str())),
@@ -81,7 +90,9 @@ impl Lab {
         }
         change(&running, &mut block);
         let provider = Provider { address: address(), attributes: block };
-        let connector = connector_at_pace(&[(address(), provider)].into(), pace).unwrap();
+        let connector =
+            connector_through(&[(address(), provider)].into(), &(Arc::new(Way(Arc::clone(&running))) as Arc<dyn Dial>))
+                .unwrap();
         Self {
             control: running.control(),
             running,

@@ -28,7 +28,7 @@ fn reboots(lab: &Lab) -> usize {
     lab.control.tasks().iter().filter(|task| task.kind == "qmreboot").count()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn row_1_11_a_cycle_makes_what_is_pending_run() {
     let lab = Lab::start(cluster()).await;
     let pid = lab.control.pid(VMID);
@@ -39,7 +39,7 @@ async fn row_1_11_a_cycle_makes_what_is_pending_run() {
     assert_eq!(reboots(&lab), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn row_1_10_what_is_waited_for_is_said() {
     let lab = patient(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.guest_ignores_shutdown = true);
@@ -51,14 +51,14 @@ async fn row_1_10_what_is_waited_for_is_said() {
     lab.until_back(&before.mark).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_order_for_a_start_that_is_gone_does_nothing() {
     let lab = Lab::start(cluster()).await;
     lab.order("pid 1 on pve1", LONG).await.unwrap();
     assert_eq!(reboots(&lab), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_somebody_switched_off_is_not_started_behind_their_back() {
     let lab = Lab::start(cluster()).await;
     lab.control.guest_power_off(VMID);
@@ -70,7 +70,7 @@ async fn a_machine_that_somebody_switched_off_is_not_started_behind_their_back()
     assert!(!lab.control.is_running(VMID));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_nothing_starts_again_is_started() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.no_restart_leg = true);
@@ -78,7 +78,7 @@ async fn a_machine_that_nothing_starts_again_is_started() {
     assert!(runs_with_four(&lab));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_guest_that_goes_down_late_is_started() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.guest_shutdown_seconds = 60.0);
@@ -90,7 +90,7 @@ async fn a_guest_that_goes_down_late_is_started() {
     assert!(runs_with_four(&lab));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_guest_that_ignores_the_shutdown_stays_and_is_named() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.guest_ignores_shutdown = true);
@@ -102,7 +102,7 @@ async fn a_guest_that_ignores_the_shutdown_stays_and_is_named() {
     assert!(lab.control.is_running(VMID));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_guest_that_ignores_the_shutdown_is_switched_off_where_that_is_wanted() {
     let lab = Lab::with(cluster(), |_, block| {
         block.insert("force_stop".to_owned(), true.into());
@@ -116,7 +116,7 @@ async fn a_guest_that_ignores_the_shutdown_is_switched_off_where_that_is_wanted(
     assert!(runs_with_four(&lab));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_start_that_fails_is_named_and_tried_again() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.start_fails = true);
@@ -128,7 +128,7 @@ async fn a_start_that_fails_is_named_and_tried_again() {
     lab.until_back(&before.mark).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lock_in_the_way_is_waited_for() {
     let lab = Lab::start(cluster()).await;
     let before = lab.sight().await.unwrap();
@@ -140,7 +140,7 @@ async fn a_lock_in_the_way_is_waited_for() {
     lab.until_back(&before.mark).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_order_whose_answer_is_lost_is_found_among_the_tasks() {
     for kind in [FaultKind::LostAfter, FaultKind::Proxy596 { later: Duration::from_secs(1) }] {
         let fault = Fault::new(kind.clone()).method("POST").path("/status/reboot").times(1);
@@ -151,7 +151,7 @@ async fn an_order_whose_answer_is_lost_is_found_among_the_tasks() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_order_that_never_arrived_is_not_known() {
     let fault = Fault::new(FaultKind::LostBefore).method("POST").path("/status/reboot").times(1);
     let lab = Lab::start(cluster().fault(fault)).await;
@@ -163,7 +163,7 @@ async fn an_order_that_never_arrived_is_not_known() {
     lab.until_back(&before.mark).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_task_that_fails_at_once_is_refused_and_nothing_goes_down() {
     let lab = Lab::start(cluster()).await;
     lab.control.add_task_fault(TaskFault::new("qmreboot", "VM is paused - cannot shutdown").times(1));
@@ -174,7 +174,7 @@ async fn a_task_that_fails_at_once_is_refused_and_nothing_goes_down() {
     assert_eq!(lab.sight().await.unwrap(), before);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn high_availability_starts_it_again_and_keeps_its_state() {
     let lab = Lab::start(cluster().ha(VMID, "started")).await;
     cycle(&lab).await;
@@ -182,7 +182,7 @@ async fn high_availability_starts_it_again_and_keeps_its_state() {
     assert_eq!(lab.control.ha(VMID).as_deref(), Some("started"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_migration_is_no_power_cycle() {
     let lab = Lab::start(cluster()).await;
     lab.apply(&[("cores", "2", "4")]).await;
@@ -202,7 +202,7 @@ async fn a_migration_is_no_power_cycle() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_controller_finishes_what_a_killed_one_began() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.no_restart_leg = true);
@@ -224,7 +224,7 @@ async fn another_controller_finishes_what_a_killed_one_began() {
     assert_eq!(reboots(&lab), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_somebody_switched_off_is_not_started() {
     let lab = Lab::start(cluster()).await;
     lab.control.guest_power_off(VMID);
@@ -237,7 +237,7 @@ async fn a_machine_that_somebody_switched_off_is_not_started() {
     assert!(!lab.control.is_running(VMID));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fence_waits_for_the_task_of_a_killed_controller() {
     let lab = Lab::start(cluster()).await;
     lab.control.set_flags(VMID, |flags| flags.guest_ignores_shutdown = true);
@@ -251,7 +251,7 @@ async fn a_fence_waits_for_the_task_of_a_killed_controller() {
     assert!(lab.control.tasks().iter().any(|task| task.kind == "qmreboot" && task.status.is_some()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_guest_agent_is_waited_for_after_a_start_and_not_for_ever() {
     let with_agent = || cluster().vm(VMID, "pve1", "agent: 1\ncores: 2\nname: k3s\n").running(VMID);
     let lab = patient(with_agent()).await;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tune_core::contract::Sent;
 use tune_core::item::{ItemKey, Raw};
-use tune_pve_sim::{Cluster, Fault, FaultKind, Speed};
+use tune_pve_sim::{Cluster, Fault, FaultKind};
 
-use super::lab::{Lab, PACE, SECRET, TOKEN, VMID, cluster};
+use super::lab::{Lab, SECRET, TOKEN, VMID, cluster};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_thousand_machines_are_one_listing_and_two_requests_each() {
-    let mut many = Cluster::builder().speed(Speed::Times(PACE)).storage("imgs", "images").token(TOKEN, SECRET).grant(
+    let mut many = Cluster::builder().in_process().storage("imgs", "images").token(TOKEN, SECRET).grant(
         "/",
         "tune@pve",
         "Administrator",
@@ -29,7 +29,7 @@ async fn a_thousand_machines_are_one_listing_and_two_requests_each() {
     assert_eq!(paths.len(), 2003, "beside them only the nodes and the permissions are asked");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_three_layers_are_told_apart() {
     let lab = Lab::start(cluster()).await;
     let found = lab.item("scsi0/cache").await.unwrap();
@@ -41,7 +41,7 @@ async fn the_three_layers_are_told_apart() {
     assert_eq!((found.running.value.as_deref(), found.next_start.value.as_deref()), (Some("2"), Some("4")));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_cluster_is_known_by_its_nodes_and_their_certificates() {
     let lab = Lab::start(cluster()).await;
     let facts = lab.read(&[format!("{VMID}/cores")]).await.unwrap().facts;
@@ -50,7 +50,7 @@ async fn the_cluster_is_known_by_its_nodes_and_their_certificates() {
     assert_eq!((facts.uid, facts.boot_id, facts.ledgers), (0, None, Some(vec![])));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_virtual_machine_is_named() {
     let lab = Lab::start(cluster().container(200, "pve2").vm(9000, "pve1", "name: base\ntemplate: 1\n").vm(
         300,
@@ -70,14 +70,14 @@ async fn what_is_no_virtual_machine_is_named() {
     assert_eq!(said("404/cores"), "tune::proxmox::no_vm: the cluster has no VM 404 that `tune@pve!tok` may see");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_disk_that_is_not_there_is_named_with_those_that_are() {
     let lab = Lab::start(cluster()).await;
     let why = lab.item("scsi5/cache").await.unwrap_err();
     assert_eq!((why.message.as_str(), why.help.as_deref()), ("VM 107 has no `scsi5`", Some("it has `scsi0`")));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_moves_is_found_where_it_is() {
     let lab = Lab::start(cluster()).await;
     assert_eq!(lab.value("cores").await, "2");
@@ -88,7 +88,7 @@ async fn a_machine_that_moves_is_found_where_it_is() {
     assert_eq!(outcomes, [tune_core::contract::Outcome::Done]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reads_survive_what_breaks_and_passes() {
     for kind in [
         FaultKind::LostBefore,
@@ -104,7 +104,7 @@ async fn reads_survive_what_breaks_and_passes() {
     assert_eq!(lab.value("cores").await, "2");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_api_that_answers_html_is_named() {
     let lab = Lab::start(cluster().fault(Fault::new(FaultKind::Html))).await;
     let error = lab.read(&[format!("{VMID}/cores")]).await.unwrap_err();
@@ -112,7 +112,7 @@ async fn an_api_that_answers_html_is_named() {
     assert!(error.message.contains("an answer that is not the API's"), "{}", error.message);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_node_that_is_away_concerns_its_machines_only() {
     let lab = Lab::start(cluster().vm(300, "pve2", "cores: 1\n").vm(301, "pve1", "cores: 1\n")).await;
     lab.control.set_online("pve2", false);
@@ -123,7 +123,7 @@ async fn a_node_that_is_away_concerns_its_machines_only() {
     assert!(["tune::proxmox::node_away", "tune::proxmox::lost"].contains(&why.code.0), "{why:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fence_shuts_out_what_was_made_before_it() {
     let lab = Lab::start(cluster()).await;
     let old = lab.batch(&[("cores", "2", "4")], Duration::from_mins(1));

@@ -47,7 +47,7 @@ async fn fleet() -> Lab {
     Lab::start(fleet).await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn machines_are_found_by_what_they_are() {
     let lab = fleet().await;
     for (attributes, vmids) in [
@@ -67,7 +67,7 @@ async fn machines_are_found_by_what_they_are() {
     assert_eq!(field(&answer, &["vms", "105", "node"]), "\"pve2\"");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_machine_tells_how_it_is() {
     let lab = fleet().await;
     lab.apply(&[("cores", "2", "4")]).await;
