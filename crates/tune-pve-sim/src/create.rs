@@ -238,12 +238,24 @@ pub(crate) struct Clone {
     pub(crate) name: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) pool: Option<String>,
+    /// Whether images are copied, instead of linked to those of a template.
+    pub(crate) full: bool,
 }
 
 impl Clone {
+    /// What is checked before the task.
+    pub(crate) fn check(&self, world: &World, conf: &Conf) -> Result<(), Failure> {
+        for (key, drive) in crate::guest::drives(conf).filter(|(_, drive)| !self.full && !drive.is_cdrom()) {
+            if !world.storages.parse(drive.file())?.base {
+                let message = format!("Linked clone feature is not supported for drive '{key}'");
+                return Err(Failure::internal(message));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn run(&self, world: &mut World, act: &Act<'_>) -> Result<(), Failure> {
         let mut conf = world.load(act.node, act.vmid)?;
-        world.say(act, &format!("creating a clone of VM {} with ID {}", act.vmid, self.new));
         conf.pending.clear();
         conf.snapshots.clear();
         conf.special.clear();
@@ -254,10 +266,17 @@ impl Clone {
                 && let Some(mut drive) = Drive::parse(&key, &value).filter(|drive| !drive.is_cdrom())
                 && let Some(storage) = split_volume_id(drive.file()).map(|(storage, _)| storage.to_owned())
             {
-                let bytes = world.storages.size(drive.file())?;
-                let format = world.storages.parse(drive.file())?.format;
-                let volid = world.storages.allocate(&storage, self.new, &format, bytes)?;
-                world.say(act, &format!("transferred {} of {}", format_size(bytes), format_size(bytes)));
+                let kind = if self.full { "full" } else { "linked" };
+                world.say(act, &format!("create {kind} clone of drive {key} ({})", drive.file()));
+                let volid = if self.full {
+                    let bytes = world.storages.size(drive.file())?;
+                    let format = world.storages.parse(drive.file())?.format;
+                    let volid = world.storages.allocate(&storage, self.new, &format, bytes)?;
+                    world.say(act, &format!("transferred {} of {}", format_size(bytes), format_size(bytes)));
+                    volid
+                } else {
+                    world.storages.link(drive.file(), self.new)?
+                };
                 drive.set("file", volid);
                 conf.main.insert(key, drive.print());
             } else if key.starts_with("net")

@@ -1,6 +1,6 @@
 //! Storages and the volumes on them, as the directory plugin keeps them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{Access, ROOT};
 use crate::errors::Failure;
@@ -31,6 +31,22 @@ pub(crate) struct Volume {
     pub(crate) format: String,
     /// Whether it is the base of linked clones.
     pub(crate) base: bool,
+}
+
+impl Storage {
+    /// The first number that no image of a machine has, nor a base made of one.
+    fn free_number(&self, vmid: u32) -> u32 {
+        let number = |volume: &str| {
+            let (folder, file) = volume.rsplit_once('/')?;
+            let folder = folder.rsplit('/').next()?;
+            let rest = file.strip_prefix("vm-").or_else(|| file.strip_prefix("base-"))?;
+            let rest = rest.strip_prefix(folder)?.strip_prefix("-disk-")?;
+            let digits = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
+            (folder == vmid.to_string()).then(|| rest[..digits].parse().ok())?
+        };
+        let taken: BTreeSet<u32> = self.volumes.keys().filter_map(|volume| number(volume)).collect();
+        (0..u32::MAX).find(|number| !taken.contains(number)).unwrap_or(0)
+    }
 }
 
 impl Storages {
@@ -69,16 +85,18 @@ impl Storages {
     pub(crate) fn allocate(&mut self, name: &str, vmid: u32, format: &str, bytes: u64) -> Result<String, Failure> {
         self.enabled(name)?;
         let storage = self.0.get_mut(name).expect("the storage was just found");
-        let taken = |number: u32| {
-            let base = format!("{vmid}/vm-{vmid}-disk-{number}");
-            storage
-                .volumes
-                .keys()
-                .any(|volume| volume.strip_prefix(&base).is_some_and(|rest| !rest.starts_with(char::is_numeric)))
-        };
-        let number = (0..u32::MAX).find(|number| !taken(*number)).unwrap_or(0);
-        let volume = format!("{vmid}/vm-{vmid}-disk-{number}.{format}");
+        let volume = format!("{vmid}/vm-{vmid}-disk-{}.{format}", storage.free_number(vmid));
         parse_name(&volume).map_err(Failure::internal)?;
+        storage.volumes.insert(volume.clone(), bytes);
+        Ok(format!("{name}:{volume}"))
+    }
+
+    /// Makes a linked clone of a base image and returns its volume id.
+    pub(crate) fn link(&mut self, base: &str, vmid: u32) -> Result<String, Failure> {
+        let bytes = self.size(base)?;
+        let (name, image) = split_volume_id(base).unwrap_or_default();
+        let storage = self.0.get_mut(name).expect("the storage was just found");
+        let volume = format!("{image}/{vmid}/vm-{vmid}-disk-{}.qcow2", storage.free_number(vmid));
         storage.volumes.insert(volume.clone(), bytes);
         Ok(format!("{name}:{volume}"))
     }

@@ -77,17 +77,26 @@ fn clone(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     }
     let conf = world.load(node, vmid)?;
     check_lock(&conf)?;
+    let full = if call.text("full").is_some() { call.flag("full") } else { !conf.is_template() };
+    if let Some(key) = ["storage", "format"].into_iter().find(|key| !full && call.text(key).is_some()) {
+        return Err(Failure::internal(format!("parameter '{key}' not allowed for linked clones")));
+    }
+    if let Some(name) = given(call.text("snapname")).filter(|name| !conf.snapshots.contains_key(*name)) {
+        return Err(Failure::internal(format!("snapshot '{name}' does not exist")));
+    }
     if world.vms.get(&new).is_some_and(|other| other.node == node) {
         return Err(Failure::internal(format!("unable to create VM {new}: config file already exists")));
     }
-    create::reserve(world, node, new, "clone")?;
     let job = Clone {
         vmid,
         new,
         name: given(call.text("name")).map(str::to_owned),
         description: given(call.text("description")).map(str::to_owned),
         pool: pool.map(str::to_owned),
+        full,
     };
+    job.check(world, &conf)?;
+    create::reserve(world, node, new, "clone")?;
     task(world, call, "qmclone", vmid, Job::Clone(job))
 }
 

@@ -130,3 +130,30 @@ async fn deletions_and_changes_that_wait_have_rows_of_their_own() {
     assert_eq!(row("boot"), serde_json::json!({ "key": "boot", "value": "order=scsi0", "delete": 2 }));
     assert_eq!(waiting.len(), 3);
 }
+
+#[tokio::test]
+async fn images_of_a_template_are_bases_that_clones_link_to() {
+    let template = "name: golden\nscsi0: imgs:300/base-300-disk-0.raw,size=2G\ntemplate: 1\n";
+    let cluster = small().volume("imgs:300/base-300-disk-0.raw", 2 << 30).vm(300, "pve1", template);
+    let cluster = cluster.speed(Speed::Manual).start().await.unwrap();
+    let client = Client::new(&cluster);
+    assert_eq!(client.put("/nodes/pve1/qemu/300/config", "scsi1=imgs%3A1").await.status, 200);
+    assert!(client.control().config(300).unwrap().contains("scsi1: imgs:300/base-300-disk-1.raw,size=1G\n"));
+    for (form, disk) in [
+        ("newid=301", "scsi0: imgs:300/base-300-disk-0.raw/301/vm-301-disk-0.qcow2,size=2G\n"),
+        ("newid=302&full=1", "scsi0: imgs:302/vm-302-disk-0.raw,size=2G\n"),
+    ] {
+        let upid = client.post("/nodes/pve1/qemu/300/clone", form).await.data();
+        assert_eq!(client.ended(&upid).await, "OK", "{form}");
+        let made = client.control().config(form[6..9].parse().unwrap()).unwrap();
+        assert!(made.contains(disk) && made.contains("name: Copy-of-VM-golden\n"), "{made}");
+    }
+    for (form, message) in [
+        ("newid=303&full=0", "Linked clone feature is not supported for drive 'scsi0'"),
+        ("newid=303&full=0&storage=imgs", "parameter 'storage' not allowed for linked clones"),
+        ("newid=303&snapname=none", "snapshot 'none' does not exist"),
+    ] {
+        assert_eq!(client.post("/nodes/pve1/qemu/100/clone", form).await.reason, message);
+    }
+    assert_eq!(client.control().config(303), None);
+}
