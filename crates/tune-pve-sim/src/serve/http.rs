@@ -11,6 +11,12 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// The largest body that is taken; the server says so for more.
 pub(super) const BODY_LIMIT: usize = 512 * 1024;
 
+/// Where the simulation itself is steered from.
+pub(super) const CONTROL: &str = "/_control";
+
+/// The largest body there: the state of a cluster with a hundred thousand machines.
+const CONTROL_LIMIT: usize = 64 * 1024 * 1024;
+
 /// A request as it arrived.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -72,6 +78,7 @@ where
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         stream.flush().await?;
     }
+    let limit = if request.target == CONTROL { CONTROL_LIMIT } else { BODY_LIMIT };
     let mut left = request.length;
     while left > 0 {
         if buffer.is_empty() && stream.read_buf(buffer).await? == 0 {
@@ -79,7 +86,7 @@ where
         }
         let part: Vec<u8> = buffer.drain(..left.min(buffer.len())).collect();
         left -= part.len();
-        if request.length <= BODY_LIMIT {
+        if request.length <= limit {
             request.body.extend(part);
         }
     }

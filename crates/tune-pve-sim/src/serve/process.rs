@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::answer::{Answer, render};
-use super::http::{BODY_LIMIT, Request};
+use super::http::{BODY_LIMIT, CONTROL, Request};
 use super::{form, login};
 use crate::api::{Call, Reply, dispatch};
 use crate::conf::percent_decode;
@@ -23,8 +23,12 @@ const STEP: Duration = Duration::from_millis(20);
 /// Answers a request; nothing if the connection is to break.
 pub(super) async fn process(shared: &Arc<Shared>, request: &Request) -> Option<Answer> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-    if shared.control && path == "/_control" {
-        let answer = crate::protocol::control(shared, &request.body).await;
+    if shared.control && path == CONTROL {
+        let answer = if request.body.len() == request.length {
+            crate::protocol::control(shared, &request.body).await
+        } else {
+            serde_json::json!({ "error": "the request is too large" })
+        };
         return Some(Answer::json(200, "OK", &answer));
     }
     let path = String::from_utf8_lossy(&percent_decode(path.as_bytes())).into_owned();

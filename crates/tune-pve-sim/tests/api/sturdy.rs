@@ -208,11 +208,18 @@ async fn five_thousand_machines_are_loaded_and_listed() {
             (vmid.to_string(), json!({ "node": "pve1", "config": config, "running": vmid % 2 == 0 }))
         })
         .collect();
-    let cluster = Cluster::builder().plain_http().token("root@pam!adm", "11111111-2222-3333-4444-555555555555");
-    let cluster = cluster.start().await.unwrap();
-    let client = Client::new(&cluster);
     let token = json!({ "tokenid": "root@pam!adm", "secret": "11111111-2222-3333-4444-555555555555", "privsep": 0 });
-    client.control().load_state(&json!({ "nodes": ["pve1"], "tokens": [token], "vms": vms })).unwrap();
+    let state =
+        json!({ "op": "load_state", "state": { "nodes": ["pve1"], "tokens": [token], "vms": vms } }).to_string();
+    let cluster = Cluster::builder().plain_http().control_endpoint().start().await.unwrap();
+    let client = Client::new(&cluster);
+    let mut stream = TcpStream::connect(cluster.url().strip_prefix("http://").unwrap()).await.unwrap();
+    let length = state.len();
+    let head = format!("POST /_control HTTP/1.1\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    stream.write_all((head + &state).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("\r\n\r\n{}"), "{answer}");
     let listed = client.get("/cluster/resources?type=vm").await;
     assert_eq!(listed.data().as_array().unwrap().len(), 5000);
     let rows = client.get("/nodes/pve1/qemu").await.data();
