@@ -133,7 +133,8 @@ fn next_id(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     }
     let (lower, upper) = world.datacenter.next_id.unwrap_or((100, 1_000_000));
     match (lower..upper).find(|vmid| !world.vms.contains_key(vmid)) {
-        Some(free) => Ok(Reply::Data(free.into())),
+        // Looked up as the key of a hash it has become a string, and so it is sent.
+        Some(free) => Ok(Reply::Data(free.to_string().into())),
         None => Err(Failure::internal(format!("unable to get any free VMID in range [{lower}, {upper}]"))),
     }
 }

@@ -228,5 +228,5 @@ async fn five_thousand_machines_are_loaded_and_listed() {
     assert_eq!(rows.iter().filter(|row| row["status"] == "running").count(), 2500);
     // A row is as long as every other one, whatever the number of machines.
     assert!(listed.body.len() < 5000 * 600, "{} bytes", listed.body.len());
-    assert_eq!(client.get("/cluster/nextid").await.data(), 100);
+    assert_eq!(client.get("/cluster/nextid").await.data(), "100");
 }
