@@ -16,11 +16,13 @@ const CUTS: usize = 40;
 
 #[test]
 fn every_target_takes_its_seeds() {
-    let run: [(&str, Target); 7] = [
+    let run: [(&str, Target); 9] = [
         ("configuration", targets::configuration),
         ("expression", targets::expression),
         ("format", targets::format),
         ("state", targets::state),
+        ("recording", targets::recording),
+        ("test_file", targets::test_file),
         ("sysctl_conf", targets::sysctl_conf),
         ("modprobe_conf", targets::modprobe_conf),
         ("drive", targets::drive),
@@ -54,5 +56,7 @@ fn known_hard_inputs_end_in_time() {
         targets::expression(text.as_bytes());
         targets::format(text.as_bytes());
         targets::state(text.as_bytes());
+        targets::recording(text.as_bytes());
+        targets::test_file(text.as_bytes());
     }
 }

@@ -17,6 +17,8 @@ use crate::syntax::ir::{Arena, Reference, Root};
 use crate::types::Type;
 use crate::vocabulary::Vocabulary;
 
+#[cfg(test)]
+pub(crate) use declare::{known_words, lifecycle_words};
 pub use read::load;
 pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_expression};
 pub use test_file::{TestFile, TestMode, TestRun};

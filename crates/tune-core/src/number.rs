@@ -8,12 +8,16 @@ use bigdecimal::{BigDecimal, ToPrimitive, Zero};
 
 /// Significant decimal digits that are kept; Terraform's 512-bit floats hold about as many.
 const PRECISION: u64 = 154;
+/// Digits that are kept beside them and never printed, so that `10 / 3 * 3` is 10: a result that is a short number but for
+/// these is that number.
+const GUARD: u64 = 6;
 /// Largest decimal exponent accepted, so that `1e1000000000` cannot ask for a gigabyte of zeros.
 const MAX_EXPONENT: i64 = 1_000;
 
 /// An exact decimal number with bounded precision.
 ///
-/// Invariant: at most 154 significant digits and an exponent of at most ±1000, so printing one is always cheap.
+/// Invariant: at most 160 significant digits, of which 154 are printed, and an exponent of at most ±1000, so printing one is
+/// always cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(BigDecimal);
 
@@ -42,8 +46,16 @@ impl Number {
         if (digits - scale).abs() > MAX_EXPONENT {
             return Err(NumberError::Range);
         }
-        let rounded = if decimal.digits() > PRECISION { decimal.with_prec(PRECISION) } else { decimal.clone() };
-        Ok(Self(rounded.normalized()))
+        if decimal.digits() <= PRECISION {
+            return Ok(Self(decimal.normalized()));
+        }
+        let printed = decimal.with_prec(PRECISION).normalized();
+        if printed.digits() + GUARD <= PRECISION {
+            return Ok(Self(printed));
+        }
+        let kept =
+            if decimal.digits() > PRECISION + GUARD { decimal.with_prec(PRECISION + GUARD) } else { decimal.clone() };
+        Ok(Self(kept.normalized()))
     }
 
     /// Returns the exact decimal, for arithmetic.
@@ -109,6 +121,9 @@ impl FromStr for Number {
 /// Prints plain decimal digits, never an exponent: `1000000`, `0.25`.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.digits() > PRECISION {
+            return f.write_str(&self.0.with_prec(PRECISION).normalized().to_plain_string());
+        }
         f.write_str(&self.0.to_plain_string())
     }
 }

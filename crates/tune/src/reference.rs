@@ -1,6 +1,8 @@
 //! The generated part of the manual, `docs/reference`: one page per kind of resource and of source, the command line,
 //! and every code. The tests here keep the published pages equal to the program.
 
+mod language;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;

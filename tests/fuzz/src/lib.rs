@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tune_config::{Inputs, Vocabulary};
+use tune_config::{Inputs, Resolved, Vocabulary};
+use tune_core::Value;
 use tune_core::contract::Kind as _;
 use tune_core::item::{ItemKey, Raw};
+use tune_engine::recording;
 use tune_engine::store::local;
 use tune_remote::{Evidence, Found, HostKind};
 
@@ -54,6 +56,36 @@ pub fn state(bytes: &[u8]) {
     let printed = local::print_export(&export);
     let again = local::parse_export(Path::new("state.json"), &printed);
     assert!(again.is_ok_and(|again| local::print_export(&again) == printed), "{printed}");
+}
+
+/// A recording as `tune test` reads it: the same law.
+pub fn recording(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(found) = recording::parse(Path::new("r.json"), text, &[]) else { return };
+    let printed = recording::print(&found);
+    let again = recording::parse(Path::new("r.json"), &printed, &[]);
+    assert!(again.is_ok_and(|again| recording::print(&again) == printed), "{printed}");
+}
+
+/// A file of tests, beside a small configuration.
+pub fn test_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let main = "variable \"a\" {\n  default = 1\n}\noutput \"o\" {\n  value = var.a\n}\n";
+    let texts = [("main.tune.hcl", main), ("t.tunetest.hcl", text)];
+    let files: BTreeMap<String, String> = texts.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let mut module = tune_config::load(&files, &Vocabulary::default(), "0.1.0");
+    let read = module.add_tests(&["t.tunetest.hcl".to_owned()]);
+    if module.has_errors() {
+        assert!(tune_config::check(&module, &Inputs::default()).is_err(), "a mistake was lost");
+        return;
+    }
+    for run in read.iter().flat_map(|file| &file.runs) {
+        let inputs = run.inputs(&Inputs::default());
+        if let Ok((Resolved::Ready(configuration), scene)) = tune_config::rehearse(&module, &inputs, &BTreeMap::new()) {
+            let plan = Value::Map(BTreeMap::from([("summary".to_owned(), Value::Null)]));
+            let _ = scene.judge(&module, run, &configuration, &plan);
+        }
+    }
 }
 
 /// A file of `/etc/sysctl.d`, written by anybody.

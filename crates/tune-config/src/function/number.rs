@@ -77,7 +77,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Returns the quotient, rounded to the precision of [`Number`]; `None` if it is out of range. `b` is not zero.
 pub(crate) fn divide(a: &Number, b: &Number) -> Option<Number> {
     /// A few digits more than a number keeps, so that the last one is rounded and not cut.
-    const DIGITS: u64 = 160;
+    const DIGITS: u64 = 166;
     let (a_digits, a_scale) = a.as_decimal().as_bigint_and_exponent();
     let (b_digits, b_scale) = b.as_decimal().as_bigint_and_exponent();
     let missing = (DIGITS + b.as_decimal().digits()).saturating_sub(a.as_decimal().digits());

@@ -38,6 +38,10 @@ const BLOCKS: [(&str, usize); 11] = [
     ("rollout", 1),
 ];
 
+const TUNE: [&str; 1] = ["required_version"];
+const VARIABLE: [&str; 6] = ["type", "default", "description", "sensitive", "nullable", "validation"];
+const OUTPUT: [&str; 4] = ["value", "description", "sensitive", "precondition"];
+
 /// Blocks of Terraform, and what to do here instead.
 const ELSEWHERE: [(&str, &str); 5] = [
     ("terraform", "write `tune { … }` for `required_version`; providers and the state need no settings there"),
@@ -46,6 +50,32 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("import", "remove it: what exists is taken over by the first apply"),
     ("ephemeral", "write a `variable` with `sensitive = true`"),
 ];
+
+/// Returns what each block takes, by its type, beside the attributes that depend on its kind.
+#[cfg(test)]
+pub(crate) fn known_words() -> BTreeMap<&'static str, std::collections::BTreeSet<&'static str>> {
+    let words = |kind: &str| -> Vec<&'static str> {
+        match kind {
+            "tune" => TUNE.into(),
+            "variable" => VARIABLE.into(),
+            "output" => OUTPUT.into(),
+            "host" => [instance::HOST.as_slice(), &instance::META].concat(),
+            "provider" => instance::PROVIDER.into(),
+            "resource" | "data" => [instance::INSTANCE.as_slice(), &instance::META].concat(),
+            "module" => meta(),
+            "check" => rolling::CHECK.into(),
+            "rollout" => rolling::words(),
+            _ => Vec::new(),
+        }
+    };
+    BLOCKS.iter().map(|(kind, _)| (*kind, words(kind).into_iter().collect())).collect()
+}
+
+/// Returns what the `lifecycle` block of a resource takes.
+#[cfg(test)]
+pub(crate) fn lifecycle_words() -> std::collections::BTreeSet<&'static str> {
+    instance::LIFECYCLE.into_iter().chain(instance::CONDITIONS).collect()
+}
 
 pub(super) struct Declarations<'a> {
     pub vocabulary: Vocabulary<'a>,
@@ -125,7 +155,7 @@ impl<'a> Declarations<'a> {
                 self.declared.required_version = Some(wanted);
             }
         }
-        rest.finish(&["required_version"], diagnostics);
+        rest.finish(&TUNE, diagnostics);
     }
 
     fn variable(&mut self, mut block: Block, arena: &Arena, diagnostics: &mut Vec<Diagnostic>) {
@@ -148,7 +178,7 @@ impl<'a> Declarations<'a> {
         let description = rest.take("description").and_then(|text| constant_text(arena, text, diagnostics));
         let sensitive = rest.take("sensitive").and_then(|flag| constant_bool(arena, flag, diagnostics));
         let nullable = rest.take("nullable").and_then(|flag| constant_bool(arena, flag, diagnostics));
-        rest.finish(&["type", "default", "description", "sensitive", "nullable", "validation"], diagnostics);
+        rest.finish(&VARIABLE, diagnostics);
         let variable = VariableBlock {
             header,
             of_type,
@@ -198,7 +228,7 @@ impl<'a> Declarations<'a> {
         let value = rest.required("value", diagnostics);
         let description = rest.take("description").and_then(|text| constant_text(arena, text, diagnostics));
         let sensitive = rest.take("sensitive").and_then(|flag| constant_bool(arena, flag, diagnostics));
-        rest.finish(&["value", "description", "sensitive", "precondition"], diagnostics);
+        rest.finish(&OUTPUT, diagnostics);
         if let Some(value) = value.filter(|_| known) {
             let sensitive = sensitive.unwrap_or(false);
             let output = OutputBlock { value: value.value, description, sensitive, preconditions };

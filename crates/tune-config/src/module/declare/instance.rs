@@ -17,9 +17,9 @@ use crate::syntax::body::{Block, Body, ProviderName};
 use crate::syntax::ir::{Arena, Reference};
 
 /// What the `lifecycle` of a resource may hold.
-const LIFECYCLE: [&str; 2] = ["accept", "prevent_revert"];
+pub(super) const LIFECYCLE: [&str; 2] = ["accept", "prevent_revert"];
 /// What every `lifecycle` with conditions may hold.
-const CONDITIONS: [&str; 2] = ["postcondition", "precondition"];
+pub(super) const CONDITIONS: [&str; 2] = ["postcondition", "precondition"];
 /// What `lifecycle` holds in Terraform, and what to do here instead.
 const ELSEWHERE: [(&str, &str); 4] = [
     ("create_before_destroy", "remove it: nothing is ever destroyed to be created anew"),
@@ -29,7 +29,11 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 /// Attributes of every block that may have instances.
 pub(super) const META: [&str; 2] = ["count", "for_each"];
-const HOST: [&str; 7] = ["address", "become", "connection", "name", "port", "ssh_config", "user"];
+/// Attributes of a resource or of data that do not depend on its kind.
+pub(super) const INSTANCE: [&str; 3] = ["depends_on", "lifecycle", "provider"];
+/// Attributes of a provider that do not depend on its kind.
+pub(super) const PROVIDER: [&str; 1] = ["alias"];
+pub(super) const HOST: [&str; 7] = ["address", "become", "connection", "name", "port", "ssh_config", "user"];
 
 impl Declarations<'_> {
     pub(super) fn host(&mut self, block: Block, diagnostics: &mut Vec<Diagnostic>) {
@@ -74,7 +78,7 @@ impl Declarations<'_> {
         let content = match schema {
             Some(schema) => {
                 let what = format!("the provider `{name}`");
-                let schema = Schema { attributes: &schema.attributes, also: &["alias"], what: &what, header };
+                let schema = Schema { attributes: &schema.attributes, also: &PROVIDER, what: &what, header };
                 schema.content(block.body, diagnostics)
             }
             None => unchecked(block.body),
@@ -95,8 +99,7 @@ impl Declarations<'_> {
         }
         let known = [LIFECYCLE.as_slice(), &CONDITIONS].concat();
         let lifecycle = LifecycleBlock::take(&mut block.body, &known, diagnostics);
-        let meta = ["depends_on", "lifecycle", "provider"];
-        let mut block = instance_block(&kind, block, schema, &meta, diagnostics);
+        let mut block = instance_block(&kind, block, schema, &INSTANCE, diagnostics);
         block.lifecycle = lifecycle;
         if is_first {
             self.declared.blocks.insert(Reference::Block(kind.into(), name.into()), block);
@@ -122,7 +125,7 @@ impl Declarations<'_> {
         }
         let schema = source.map(|source| source.schema);
         let lifecycle = LifecycleBlock::take(&mut block.body, &CONDITIONS, diagnostics);
-        let mut block = instance_block(&kind, block, schema, &["depends_on", "lifecycle", "provider"], diagnostics);
+        let mut block = instance_block(&kind, block, schema, &INSTANCE, diagnostics);
         block.lifecycle = lifecycle;
         if known {
             self.declared.blocks.insert(Reference::Data(kind.into(), name.into()), block);

@@ -11,8 +11,14 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::syntax::body::Block;
 
+pub(super) const CHECK: [&str; 2] = ["probe", "assert"];
 const ROLLOUT: [&str; 9] =
     ["canary", "gates", "last", "max_unavailable", "members", "on_failure", "settle", "soak", "timeout"];
+
+/// Returns everything that a rollout takes.
+pub(super) fn words() -> Vec<&'static str> {
+    [ROLLOUT.as_slice(), &["lifecycle"]].concat()
+}
 
 impl Declarations<'_> {
     pub(super) fn check(&mut self, mut block: Block, diagnostics: &mut Vec<Diagnostic>) {
@@ -40,10 +46,10 @@ impl Declarations<'_> {
                             "put it outside of the check, where it is read while planning, or make it a `probe`",
                         ));
                 }
-                _ => unknown_block(&inner, "a check", &["probe", "assert"], diagnostics),
+                _ => unknown_block(&inner, "a check", &CHECK, diagnostics),
             }
         }
-        Rest::new(block, "a check", diagnostics).finish(&["probe", "assert"], diagnostics);
+        Rest::new(block, "a check", diagnostics).finish(&CHECK, diagnostics);
         if !asserted {
             let message = "a check needs at least one block `assert`";
             diagnostics.push(
@@ -94,7 +100,7 @@ impl Declarations<'_> {
         let others = ROLLOUT.iter().filter_map(|name| Some((Arc::from(*name), rest.take(name)?)));
         let mut attributes: std::collections::BTreeMap<_, _> = others.chain(members).collect();
         attributes.extend(lifecycle.accept.map(|accept| (Arc::from("lifecycle"), accept)));
-        rest.finish(&[ROLLOUT.as_slice(), &["lifecycle"]].concat(), diagnostics);
+        rest.finish(&words(), diagnostics);
         if known {
             self.declared.rollouts.insert(name.into(), RolloutBlock { header, attributes });
         }

@@ -9,6 +9,8 @@ pub(super) const DIFFERENT: &[(&str, &str, &str, &str)] = &[
     ("split(\"\", \"e\\u0301👨\u{200d}👩\u{200d}👧\")", "[\"e\",\"\u{301}\",\"👨\",\"\u{200d}\",\"👩\",\"\u{200d}\",\"👧\"]", "[\"é\",\"👨\",\"\u{200d}\",\"👩\",\"\u{200d}\",\"👧\"]", "texts keep their code points; Terraform composes accents"),
     (r#"jsonencode("e\u0301")"#, "\"\\\"e\u{301}\\\"\"", r#""\"é\"""#, "texts keep their code points; Terraform composes accents"),
     (r#"lookup(tomap({a=1}), "b", "x")"#, r#""x""#, "<error>", "maps and objects are one, so values need not be of one type"),
+    (r#"true ? 1 : "a""#, "1", r#""1""#, "values have types, expressions have none: a conditional gives its branch as it is"),
+    ("1 - 1 / 3 - 2 / 3 == 0", "true", "false", "numbers are decimal, and what is beyond their digits is rounded away"),
     ("length(range(2000))", "2000", "<error>", "a list may be longer"),
     ("range(1, 4, 0.7)", "[1,1.7,2.4,3.1,3.8]", "[1,1.7,2.4,3.1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002,3.8000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002]", "numbers are decimal, so tenths are exact"),
     (r#"setunion(["a", null], ["b"])"#, r#"[null,"a","b"]"#, r#"["a","b",null]"#, "`null` is the first element of a set and not the last"),
