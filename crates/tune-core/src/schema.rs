@@ -88,30 +88,25 @@ impl KindSchema {
             settings.inline_subschemas = true;
         });
         let json = settings.into_generator().into_root_schema_for::<T>().to_value();
-        let required: Vec<&str> = json["required"]
-            .as_array()
-            .map(|names| names.iter().filter_map(Json::as_str).collect())
-            .unwrap_or_default();
-        let attributes = json["properties"]
-            .as_object()
-            .map(|fields| {
-                fields
-                    .iter()
-                    .map(|(name, field)| {
-                        let attribute = Attribute {
-                            of_type: type_of(field),
-                            required: required.contains(&name.as_str()),
-                            doc: text_of(field),
-                            is_block: field["x-tune-block"] == true,
-                            is_secret: field["x-tune-secret"] == true,
-                        };
-                        (name.clone(), attribute)
-                    })
-                    .collect()
-            })
-            .unwrap_or_default();
+        let attributes = attributes_of(&json);
         Self { kind, provider: None, doc: text_of(&json), attributes, json }
     }
+}
+
+/// Returns what an object is made of.
+fn attributes_of(object: &Json) -> BTreeMap<String, Attribute> {
+    let required: Vec<&str> = object["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let attribute = |(name, field): (&String, &Json)| {
+        let attribute = Attribute {
+            of_type: type_of(field),
+            required: required.contains(&name.as_str()),
+            doc: text_of(field),
+            is_block: field["x-tune-block"] == true,
+            is_secret: field["x-tune-secret"] == true,
+        };
+        (name.clone(), attribute)
+    };
+    object["properties"].as_object().into_iter().flatten().map(attribute).collect()
 }
 
 fn text_of(schema: &Json) -> String {
@@ -136,6 +131,7 @@ fn type_of(schema: &Json) -> Type {
         "number" => Type::Number,
         "string" => Type::String,
         "array" => Type::List(Box::new(type_of(&schema["items"]))),
+        "object" if schema["properties"].is_object() => Type::Object(attributes_of(schema)),
         "object" => Type::Map(Box::new(type_of(&schema["additionalProperties"]))),
         _ => Type::Any,
     }
@@ -175,6 +171,28 @@ mod tests {
         #[serde(default)]
         count: Option<u32>,
         tags: Option<Vec<String>>,
+        parts: Vec<Part>,
+    }
+
+    /// A part of a thing.
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Part {
+        name: String,
+        marks: Option<Vec<u32>>,
+    }
+
+    fn type_shown(of: &Type) -> String {
+        match of {
+            Type::List(of) => format!("List({})", type_shown(of)),
+            Type::Object(fields) => {
+                let field = |(name, field): (&String, &Attribute)| {
+                    format!("{name}: {} {}", type_shown(&field.of_type), field.required)
+                };
+                format!("Object([{}])", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+            }
+            other => format!("{other:?}"),
+        }
     }
 
     #[test]
@@ -185,7 +203,7 @@ mod tests {
             .attributes
             .iter()
             .map(|(name, attribute)| {
-                format!("{name}: {:?} {} {}", attribute.of_type, attribute.required, attribute.doc)
+                format!("{name}: {} {} {}", type_shown(&attribute.of_type), attribute.required, attribute.doc)
             })
             .collect();
         assert_eq!(
@@ -193,6 +211,7 @@ mod tests {
             [
                 "count: Integer false How often.",
                 "host: Host true Where it lives.",
+                "parts: List(Object([marks: List(Integer) false, name: String true])) true ",
                 "settings: Map(Scalar) true What it is set to.",
                 "tags: List(String) false ",
             ]
