@@ -71,6 +71,15 @@ impl Address {
         self
     }
 
+    /// Returns the key of the instance, or the name of a block without instances: what a thing is called among its like.
+    pub fn own_name(&self) -> String {
+        match &self.key {
+            InstanceKey::Single => self.name.clone(),
+            InstanceKey::Index(index) => index.to_string(),
+            InstanceKey::Name(name) => name.clone(),
+        }
+    }
+
     /// Returns whether this address selects `other`: itself, or every instance when it names the whole block. In the same
     /// way a module that is named without an instance stands for all its instances.
     pub fn selects(&self, other: &Self) -> bool {
@@ -219,6 +228,12 @@ mod tests {
         let block: Address = "sysctl.etcd".parse().unwrap();
         let one: Address = "sysctl.etcd[\"pve\"]".parse().unwrap();
         assert!(block.selects(&one) && one.selects(&one) && !one.selects(&block));
+    }
+
+    #[test]
+    fn is_called_by_its_key_or_its_name() {
+        let name = |text: &str| text.parse::<Address>().unwrap().own_name();
+        assert_eq!(["host.nas", "host.k3s[\"pve\"]", "module.x[0].host.k3s[2]"].map(name), ["nas", "pve", "2"]);
     }
 
     #[test]

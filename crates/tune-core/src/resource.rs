@@ -69,6 +69,8 @@ pub enum Become {
 pub struct Host {
     /// Its name in the configuration, `host.k3s["pve"]`.
     pub address: Address,
+    /// What it is called: `name` of the host in an expression, and in what sources answer.
+    pub name: String,
     /// How it is reached.
     pub transport: Transport,
     /// How commands get their privileges.

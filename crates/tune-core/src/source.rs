@@ -67,6 +67,11 @@ pub type Sources = BTreeMap<&'static str, Arc<dyn Source>>;
 pub trait Reach: Debug + Send + Sync {
     /// Returns the connection to a host or an API of the configuration; `None` if there is none of that name.
     fn connection<'a>(&'a self, address: &'a Address) -> Pending<'a, Option<Arc<dyn Connection>>>;
+
+    /// Returns what a host is called: `name` of it in an expression, so that an answer can be compared with that.
+    fn name(&self, address: &Address) -> String {
+        address.own_name()
+    }
 }
 
 /// A program to be run on a host.

@@ -166,7 +166,12 @@ pub(crate) fn toy(name: &str) -> Address {
 impl Fleet {
     pub(crate) fn of(names: &[&str]) -> Self {
         let host = |name: &&str| {
-            let host = Host { address: host(name), transport: Transport::Local, become_: Become::No };
+            let host = Host {
+                name: (*name).to_owned(),
+                address: host(name),
+                transport: Transport::Local,
+                become_: Become::No,
+            };
             (host.address.clone(), host)
         };
         Self {

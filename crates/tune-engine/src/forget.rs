@@ -137,8 +137,12 @@ impl Engine {
     }
 
     async fn shorten(&self, record: &HostRecord, batch: &Batch, watch: &dyn Watch) -> Option<String> {
-        let host =
-            Host { address: record.address.clone(), transport: record.transport.clone(), become_: record.become_ };
+        let host = Host {
+            name: record.address.own_name(),
+            address: record.address.clone(),
+            transport: record.transport.clone(),
+            become_: record.become_,
+        };
         let connection = self.connection(&host).await;
         let sent = within(batch.deadline + self.limits.read_deadline, &host, connection.apply(batch)).await;
         let error = sent.err().map(|error| error.message);

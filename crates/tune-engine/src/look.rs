@@ -46,6 +46,10 @@ impl Reach for Shared<'_> {
             Some(self.engine.connection(host).await)
         })
     }
+
+    fn name(&self, address: &Address) -> String {
+        self.hosts.get(address).map_or_else(|| address.own_name(), |host| host.name.clone())
+    }
 }
 
 impl Engine {

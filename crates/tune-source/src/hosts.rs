@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tune_core::address::{Address, InstanceKey};
+use tune_core::address::Address;
 use tune_core::contract::Connection;
 use tune_core::path::AttributePath;
 use tune_core::problem::Problem;
@@ -16,7 +16,7 @@ use tune_core::value::Value;
 use crate::codes::NO_HOST;
 use crate::{bad_block, unreadable};
 
-/// The name of a host, as `name` of a host in an expression has it: the key of the instance, or the name of the block.
+/// The name of a host, as `name` of a host in an expression has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostName(pub String);
 
@@ -32,12 +32,8 @@ pub struct Asked {
 }
 
 /// Returns the name that a host has in expressions.
-pub fn host_name(address: &Address) -> HostName {
-    HostName(match &address.key {
-        InstanceKey::Single => address.name.clone(),
-        InstanceKey::Index(index) => index.to_string(),
-        InstanceKey::Name(name) => name.clone(),
-    })
+pub fn host_name(reach: &dyn Reach, host: &HostReference) -> HostName {
+    HostName(host.0.parse().map_or_else(|_| host.0.clone(), |address| reach.name(&address)))
 }
 
 /// Returns the way to a host, or why there is none.
@@ -48,7 +44,7 @@ pub async fn connection(reach: &dyn Reach, host: &HostReference) -> Result<Asked
     };
     let address: Address = host.0.parse().map_err(|_| unknown())?;
     let connection = reach.connection(&address).await.ok_or_else(unknown)?;
-    Ok(Asked { name: host_name(&address), address, connection })
+    Ok(Asked { name: HostName(reach.name(&address)), address, connection })
 }
 
 /// Returns what is wrong with the attributes `host` and `hosts` of a block that takes one of the two.
@@ -75,12 +71,28 @@ pub fn check_hosts(attributes: &BTreeMap<String, Value>) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests {
+    use tune_core::contract::Pending;
+
     use super::*;
 
+    /// Hosts of which one has a name of its own.
+    #[derive(Debug)]
+    struct Named;
+
+    impl Reach for Named {
+        fn connection<'a>(&'a self, _: &'a Address) -> Pending<'a, Option<Arc<dyn Connection>>> {
+            Box::pin(async { None })
+        }
+
+        fn name(&self, address: &Address) -> String {
+            if address.name == "k3s" { format!("k3s-vm-{}", address.own_name()) } else { address.own_name() }
+        }
+    }
+
     #[test]
-    fn a_host_is_called_by_its_key_or_its_block() {
-        let name = |text: &str| host_name(&text.parse().unwrap()).0;
-        assert_eq!(["host.nas", "host.k3s[\"pve\"]", "host.k3s[2]"].map(name), ["nas", "pve", "2"]);
+    fn a_host_is_called_as_in_expressions() {
+        let name = |text: &str| host_name(&Named, &HostReference(text.to_owned())).0;
+        assert_eq!(["host.nas", "host.k3s[\"pve\"]", "no address"].map(name), ["nas", "k3s-vm-pve", "no address"]);
     }
 
     #[test]

@@ -360,7 +360,7 @@ pub fn host_address(name: &str) -> Address {
 
 fn host(address: Address, name: &str) -> Host {
     let destination = SshDestination { address: name.to_owned(), user: None, port: None, config: None };
-    Host { address, transport: Transport::Ssh(destination), become_: Become::No }
+    Host { name: address.own_name(), address, transport: Transport::Ssh(destination), become_: Become::No }
 }
 
 fn holder() -> Holder {

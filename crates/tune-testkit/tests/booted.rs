@@ -44,7 +44,12 @@ impl Client {
         let destination =
             SshDestination { address: name.to_owned(), user: user.map(str::to_owned), port: None, config: None };
         let become_ = if user.is_some() { Become::Sudo } else { Become::No };
-        let host = Block { address: host_address(name), transport: Transport::Ssh(destination), become_ };
+        let host = Block {
+            name: name.to_owned(),
+            address: host_address(name),
+            transport: Transport::Ssh(destination),
+            become_,
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         Self {
             runtime: runtime.expect("a runtime can be made"),

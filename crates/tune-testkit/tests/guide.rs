@@ -196,7 +196,12 @@ impl Fixture for InMemory {
     }
 
     fn connection(&self) -> Arc<dyn Connection> {
-        let host = Host { address: host_address("local"), transport: Transport::Local, become_: Become::No };
+        let host = Host {
+            name: "local".to_owned(),
+            address: host_address("local"),
+            transport: Transport::Local,
+            become_: Become::No,
+        };
         self.0.connect(&host)
     }
 

@@ -84,7 +84,12 @@ impl Fixture for Ground {
         let ground = TestGround { root: self.root.path().to_owned(), tools: None, shell: None };
         let options = Options { ground: Some(ground), ..Options::new("/tmp", "me@here") };
         let kinds = [(self.kind.schema().kind, self.kind.clone())].into();
-        let host = Host { address: host_address("ground"), transport: Transport::Local, become_: Become::No };
+        let host = Host {
+            name: "ground".to_owned(),
+            address: host_address("ground"),
+            transport: Transport::Local,
+            become_: Become::No,
+        };
         SshConnector::new(kinds, options).connect(&host)
     }
 

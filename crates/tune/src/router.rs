@@ -51,7 +51,12 @@ impl Connector for Router {
 pub(crate) fn apis(providers: &BTreeMap<Address, Provider>) -> BTreeMap<Address, Host> {
     let host = |(address, provider): (&Address, &Provider)| {
         let api = Api { provider: address.name.clone(), endpoint: endpoint(provider) };
-        let host = Host { address: address.clone(), transport: Transport::Api(api), become_: Become::No };
+        let host = Host {
+            name: address.own_name(),
+            address: address.clone(),
+            transport: Transport::Api(api),
+            become_: Become::No,
+        };
         (address.clone(), host)
     };
     providers.iter().map(host).collect()

@@ -32,7 +32,7 @@ async fn from_here(asking: &Asking, url: &Url) -> Seen {
 }
 
 async fn on_host(asking: &Asking, host: &HostReference, reach: &dyn Reach) -> Seen {
-    let name = host.0.parse().map_or_else(|_| host.0.clone(), |address| host_name(&address).0);
+    let name = host_name(reach, host).0;
     let scheme = if asking.scheme == Scheme::Https { "https" } else { "http" };
     let at = format!("etcd on `{}`", visible(&name, 200));
     let found = async {

@@ -62,7 +62,7 @@ pub(crate) struct Said {
 /// Asks all servers, and the first that answers for what is true of the whole cluster.
 pub(crate) async fn everyone(asking: &Asking<'_>, reach: &dyn Reach) -> Seen {
     let asked = join_all(asking.hosts.iter().map(|host| async {
-        let name = host.0.parse().map_or_else(|_| host.0.clone(), |address| host_name(&address).0);
+        let name = host_name(reach, host).0;
         let at = format!("`{}`", visible(&name, 200));
         let said = async {
             let asked = within(asking.timeout, &at, connection(reach, host)).await?;

@@ -127,7 +127,7 @@ impl Source for SystemdUnit {
             let timeout = TimeLimit::of(block.timeout.as_deref(), TIMEOUT);
             let hosts: Vec<HostReference> = block.host.into_iter().chain(block.hosts.unwrap_or_default()).collect();
             let asked = join_all(hosts.iter().map(|host| async {
-                let name = host.0.parse().map_or_else(|_| host.0.clone(), |address| host_name(&address).0);
+                let name = host_name(reach, host).0;
                 let unit =
                     within(timeout, &format!("`{}`", visible(&name, 200)), on_host(host, &block.unit, timeout, reach))
                         .await;

@@ -33,7 +33,7 @@ impl Resolution<'_> {
             let address = Address { key: instance.key.clone(), ..this.address(kind, name) };
             let address = Some(address).filter(|_| certain && this.scope().is_certain);
             if is_host {
-                this.host(name, address, block, instance, &mut all)
+                this.host(address, block, instance, &mut all)
             } else if is_data {
                 this.data(kind, address, block, instance, &mut all)
             } else {

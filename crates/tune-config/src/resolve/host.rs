@@ -28,7 +28,6 @@ impl Resolution<'_> {
     /// Evaluates one host and returns the object that a reference to it gives. Without an address it is only checked.
     pub(super) fn host(
         &mut self,
-        name: &str,
         address: Option<Address>,
         block: &InstanceBlock,
         instance: &Instance,
@@ -58,6 +57,18 @@ impl Resolution<'_> {
         }
         let incomplete = attributes.incomplete;
         let Some(address) = address else { return Value::POISON };
+        let key = match &address.key {
+            InstanceKey::Single => Value::NULL,
+            InstanceKey::Index(index) => Value::integer(i64::try_from(*index).unwrap_or(i64::MAX)),
+            InstanceKey::Name(key) => Value::string(key.as_str()),
+        };
+        let short = || Value::string(address.own_name());
+        let hostname = match (&hostname.data, &destination.data) {
+            (Data::Null, Data::String(destination)) => hostname_of(destination).map_or_else(short, Value::string),
+            (Data::Null, Data::Null) => short(),
+            (Data::Null, _) => destination.clone(),
+            _ => hostname,
+        };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if !incomplete {
             let transport = if is_local {
@@ -66,22 +77,10 @@ impl Resolution<'_> {
                 let (address, user) = (text(&destination).unwrap_or_default(), text(&user));
                 Transport::Ssh(SshDestination { address, user, port, config })
             };
-            let host = Host { address: address.clone(), transport, become_ };
+            let name = text(&hostname).unwrap_or_else(|| address.own_name());
+            let host = Host { address: address.clone(), name, transport, become_ };
             self.configuration.hosts.insert(address.clone(), host);
         }
-        let (key, short) = match &address.key {
-            InstanceKey::Single => (Value::NULL, Value::string(name)),
-            InstanceKey::Index(index) => {
-                (Value::integer(i64::try_from(*index).unwrap_or(i64::MAX)), Value::string(index.to_string()))
-            }
-            InstanceKey::Name(key) => (Value::string(key.as_str()), Value::string(key.as_str())),
-        };
-        let hostname = match (&hostname.data, &destination.data) {
-            (Data::Null, Data::String(destination)) => hostname_of(destination).map_or(short, Value::string),
-            (Data::Null, Data::Null) => short,
-            (Data::Null, _) => destination.clone(),
-            _ => hostname,
-        };
         let entries = [("address", destination), ("key", key), ("name", hostname), ("user", user)];
         let entries: Entries = entries.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
         Value::object(entries, Some(address))

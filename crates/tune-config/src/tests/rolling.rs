@@ -174,6 +174,8 @@ fn who_goes_last_is_decided_by_data_and_decided_again() {
     let configuration = configuration.expect("a good configuration");
     let rollout = &configuration.rollouts[&address("rollout.r")];
     assert_eq!(rollout.last, [address("host.h[\"a\"]")].into());
+    // Sources answer with the same name.
+    assert_eq!(configuration.hosts[&address("host.h[\"a\"]")].name, "h-a");
     let asked: Vec<String> = rollout.last_depends_on.iter().map(|query| query.address.to_string()).collect();
     assert_eq!(asked, ["etcd.home"]);
     let last = |hcl: &str| {

@@ -68,8 +68,12 @@ pub fn matching(request: &Request<'_>, wanted: &Wanted, snapshot: &Snapshot) -> 
     }
     for id in records.free.iter().copied().filter(|id| telling_records.contains(id)) {
         let record = &request.state.hosts[id];
-        let host =
-            Host { address: record.address.clone(), transport: record.transport.clone(), become_: record.become_ };
+        let host = Host {
+            name: record.address.own_name(),
+            address: record.address.clone(),
+            transport: record.transport.clone(),
+            become_: record.become_,
+        };
         let only_tells = !with_records.contains(id);
         let asked = Asked { host, record: Some(id.clone()), configured: false, only_tells };
         // A configured host of that name that turned out to be another recorded machine keeps the name.

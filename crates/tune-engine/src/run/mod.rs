@@ -86,7 +86,12 @@ impl<'a> Run<'a> {
     pub(crate) fn host(&self, id: &HostId) -> Host {
         let record = self.header.hosts.get(id).or_else(|| self.base.hosts.get(id));
         let record = record.expect("every step's machine is in the header");
-        Host { address: record.address.clone(), transport: record.transport.clone(), become_: record.become_ }
+        Host {
+            name: record.address.own_name(),
+            address: record.address.clone(),
+            transport: record.transport.clone(),
+            become_: record.become_,
+        }
     }
 
     /// Sends steps of one host and brings each of their resources to an end: as wanted, as before, or named as stuck.

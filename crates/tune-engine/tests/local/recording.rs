@@ -142,7 +142,8 @@ fn a_recording_is_written_as_a_whole_or_not_at_all() {
 #[tokio::test]
 async fn what_was_recorded_is_answered_and_nothing_else() {
     let replay = Replay::new(Arc::new(example()));
-    let host = |address| Host { address, transport: Transport::Local, become_: Become::No };
+    let host =
+        |address: Address| Host { name: address.own_name(), address, transport: Transport::Local, become_: Become::No };
     let keys = ["vm.swappiness", "vm.none", "vm.other"].map(ItemKey::from);
     let lookup = Lookup { kind: "sysctl".to_owned(), keys: BTreeSet::from(keys) };
     let request = ReadRequest { lookups: vec![lookup], fence: None };

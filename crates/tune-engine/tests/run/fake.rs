@@ -105,7 +105,12 @@ impl Fake {
     }
 
     pub(crate) fn hosts(&self) -> BTreeMap<Address, Host> {
-        let host = |name: &String| Host { address: host(name), transport: Transport::Local, become_: Become::No };
+        let host = |name: &String| Host {
+            name: name.clone(),
+            address: host(name),
+            transport: Transport::Local,
+            become_: Become::No,
+        };
         self.lock().machines.keys().map(host).map(|host| (host.address.clone(), host)).collect()
     }
 

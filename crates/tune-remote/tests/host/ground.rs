@@ -308,7 +308,7 @@ pub(crate) fn connect(
     options.ground = Some(TestGround { root: root.to_owned(), tools: shell.tools(), shell: Some(shell.words()) });
     change(&mut options);
     let kinds: HostKinds = BTreeMap::from([("plain", Arc::new(Plain) as Arc<dyn HostKind>)]);
-    let host = Host { address: Address::new("host", "test"), transport, become_ };
+    let host = Host { name: "test".to_owned(), address: Address::new("host", "test"), transport, become_ };
     SshConnector::new(kinds, options).connect(&host)
 }
 

@@ -215,7 +215,10 @@ impl Blueprint {
             provider: "world".to_owned(),
             endpoint: API.to_owned(),
         });
-        fleet.hosts.insert(address.clone(), Host { address, transport, become_: tune_core::resource::Become::No });
+        fleet.hosts.insert(
+            address.clone(),
+            Host { name: address.own_name(), address, transport, become_: tune_core::resource::Become::No },
+        );
         for rule in &self.rollouts {
             for gate in &rule.gates {
                 let probes = vec![votes::query("now", &rule.address.name)];

@@ -87,7 +87,7 @@ impl Fixture {
         let host = Address::new("host", "k3s").with_name(key);
         let id = HostId(host.to_string());
         let planned = PlannedHost {
-            host: Host { address: host, transport: Transport::Local, become_: Become::No },
+            host: Host { name: host.own_name(), address: host, transport: Transport::Local, become_: Become::No },
             machine_id: None,
             host_keys: BTreeSet::new(),
             hostname: key.to_owned(),

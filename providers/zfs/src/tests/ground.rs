@@ -35,7 +35,7 @@ impl Ground {
         options.ground = Some(TestGround { root: root.path().to_owned(), tools: None, shell: None });
         let kinds: HostKinds = BTreeMap::from([("zfs_module", crate::kind() as Arc<dyn HostKind>)]);
         let address = Address::new("host", "test");
-        let host = Host { address, transport: Transport::Local, become_: Become::No };
+        let host = Host { name: address.own_name(), address, transport: Transport::Local, become_: Become::No };
         let connection = SshConnector::new(kinds, options).connect(&host);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let ground = Self { root, runtime, connection };

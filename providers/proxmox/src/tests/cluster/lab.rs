@@ -218,7 +218,7 @@ pub(crate) fn address() -> Address {
 
 pub(crate) fn host() -> Host {
     let api = Api { provider: "proxmox".to_owned(), endpoint: "https://pve".to_owned() };
-    Host { address: address(), transport: Transport::Api(api), become_: Become::No }
+    Host { name: address().own_name(), address: address(), transport: Transport::Api(api), become_: Become::No }
 }
 
 pub(crate) fn cycle() -> Activation {
