@@ -148,14 +148,7 @@ impl Watch for Progress {
                     shown.retried.remove(&host);
                 }
             }),
-            RunEvent::Retrying { host, reason } => {
-                let line = format!("  {} {host}  {}, trying again\n", paint::notable("…"), text::visible(&reason, 300));
-                // However often it is tried, it is said once.
-                let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_new = shown.retried.insert(host, reason.clone()) != Some(reason);
-                drop(shown);
-                self.draw(if is_new { &line } else { "" }, |_| ());
-            }
+            RunEvent::Retrying { host, reason } => self.retrying(host, &reason),
             RunEvent::Begun { number, waves: _ } => {
                 self.draw(&format!("\n{}\n\n", paint::strong(format!("Run {number}"))), |_| ());
             }
@@ -222,6 +215,19 @@ impl Watch for Progress {
 
 /// What happens to members.
 impl Progress {
+    /// A host does not answer yet. Of a member under way that is nothing special, and its own line says it where that is
+    /// redrawn; otherwise it is said once, however often it is tried.
+    fn retrying(&self, host: Address, reason: &str) {
+        let reason = text::visible(reason, 300);
+        let line = format!("  {} {host}  {reason}, trying again\n", paint::notable("…"));
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = shown.members.get_mut(&host).filter(|_| self.live);
+        let is_told = taken.map(|taken| taken.because.clone_from(&reason)).is_some();
+        let is_new = shown.retried.insert(host, reason.clone()) != Some(reason);
+        drop(shown);
+        self.draw(if is_new && !is_told { &line } else { "" }, |_| ());
+    }
+
     fn rolling(&self, event: RunEvent) {
         match event {
             RunEvent::Moved { rollout, order } => {

@@ -48,9 +48,8 @@ pub(crate) fn advice(
     say(
         codes::POWER_CYCLE,
         &whole,
-        format!(
-            "VM {vmid} must be stopped and started as a whole: a reboot inside the guest does not activate what is pending."
-        ),
+        "The VM must be stopped and started as a whole: a reboot inside the guest does not activate what is pending."
+            .to_owned(),
     );
     if vm.ha {
         let text = format!(

@@ -17,12 +17,14 @@ pub(crate) struct Row {
     pub(crate) left: String,
     /// The remark; empty for none.
     pub(crate) right: String,
+    /// Whether it belongs to a table of its own within the text, whose remarks have another column.
+    pub(crate) is_apart: bool,
 }
 
 impl Row {
     /// Returns a line without a remark.
     pub(crate) fn new(indent: usize, left: impl Into<String>) -> Self {
-        Self { indent, left: left.into(), right: String::new() }
+        Self { indent, left: left.into(), ..Self::default() }
     }
 
     /// Returns an empty line.
@@ -36,26 +38,39 @@ impl Row {
         self.right = right.into();
         self
     }
+
+    /// Returns the line as one of a table of its own.
+    #[must_use]
+    pub(crate) fn apart(mut self, is_apart: bool) -> Self {
+        self.is_apart = is_apart;
+        self
+    }
 }
 
 /// Returns the lines with all remarks in one column.
 ///
 /// A remark that does not fit into what is left of the screen is wrapped within its column; a text that reaches into
-/// the column pushes only its own remark aside.
+/// the column pushes only its own remark aside, or below it where that leaves too little room.
 pub(crate) fn lay_out(rows: &[Row], screen: usize) -> String {
     let reach = |row: &Row| row.indent + width(&row.left);
     let limit = screen * LEFT_SHARE / 100;
-    let column = rows.iter().filter(|row| !row.right.is_empty()).map(reach).filter(|reach| *reach <= limit).max();
-    let column = column.unwrap_or(0) + GAP;
+    let column = |is_apart: bool| {
+        let with_remark = rows.iter().filter(|row| row.is_apart == is_apart && !row.right.is_empty());
+        with_remark.map(reach).filter(|reach| *reach <= limit).max().unwrap_or(0) + GAP
+    };
+    let columns = [column(false), column(true)];
     let mut text = String::new();
     for row in rows {
         let mut line = format!("{}{}", " ".repeat(row.indent), row.left);
         if !row.right.is_empty() {
-            let start = column.max(reach(row) + 2);
-            let room = screen.saturating_sub(start).max(20);
-            let wrapped = wrap(&row.right, room);
-            line.push_str(&" ".repeat(start - reach(row)));
-            line.push_str(&wrapped.join(&format!("\n{}", " ".repeat(start))));
+            let column = columns[usize::from(row.is_apart)];
+            let room = |start: usize| screen.saturating_sub(start).max(20);
+            let beside = column.max(reach(row) + 2);
+            let below = beside > column && beside + width(&row.right) > screen && room(column) > room(beside);
+            let start = if below { column } else { beside };
+            line.push_str(if below { "\n" } else { "" });
+            line.push_str(&" ".repeat(if below { start } else { start - reach(row) }));
+            line.push_str(&wrap(&row.right, room(start)).join(&format!("\n{}", " ".repeat(start))));
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -131,6 +146,18 @@ mod tests {
     fn a_long_text_pushes_only_its_own_remark_aside() {
         let rows = [Row::new(0, "short").remark("a"), Row::new(0, "x".repeat(45)).remark("b")];
         assert_eq!(lay_out(&rows, 60), format!("short    a\n{}  b\n", "x".repeat(45)));
+    }
+
+    #[test]
+    fn a_table_apart_has_a_column_of_its_own() {
+        let rows = [Row::new(0, "abc").remark("a"), Row::new(0, "longer").remark("b").apart(true)];
+        assert_eq!(lay_out(&rows, 60), "abc    a\nlonger    b\n");
+    }
+
+    #[test]
+    fn a_remark_without_room_beside_a_long_text_stands_below_it() {
+        let rows = [Row::new(0, "short").remark("a"), Row::new(0, "x".repeat(45)).remark("one two three four")];
+        assert_eq!(lay_out(&rows, 60), format!("short    a\n{}\n         one two three four\n", "x".repeat(45)));
     }
 
     #[test]

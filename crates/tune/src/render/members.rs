@@ -43,8 +43,9 @@ pub(crate) fn rows(report: &Report, rows: &mut Vec<Row>) {
     ];
     for (label, members) in lists {
         for (remark, names) in by_remark(&members) {
-            let left = format!("{label:<11} {}", group::many(names, 3));
-            rows.push(Row::new(2, left).remark(remark));
+            let each = if names.len() > 1 && remark.contains("; ") { " each" } else { "" };
+            let left = format!("{label:<11} {}", group::many(group::by_block(names), 3));
+            rows.push(Row::new(2, left).remark(format!("{remark}{each}")));
         }
     }
     for (host, waited_for) in &report.away {

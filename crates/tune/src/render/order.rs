@@ -15,13 +15,20 @@ use crate::paint;
 
 /// A plan with more turns than these shows the first ones and the last.
 const MOST_TURNS: usize = 24;
+/// Longer names stand out of their column.
+const LONGEST_NAME: usize = 30;
 
-/// Says what happens in which order; where everything runs at once there is nothing to say.
-pub(crate) fn order(plan: &Plan, screen: usize, rows: &mut Vec<Row>) {
+/// Returns what happens in which order; where everything runs at once there is nothing to say.
+pub(crate) fn order(plan: &Plan, screen: usize) -> Vec<Row> {
     if plan.stages.len() < 2 && plan.members().next().is_none() {
-        return;
+        return Vec::new();
     }
-    rows.push(Row::new(2, paint::strong("Order")));
+    let mut rows = vec![Row::new(2, paint::strong("Order"))];
+    let turns = plan.stages.iter().filter_map(|stage| match stage {
+        Stage::Turn(turn) => Some(columns::width(&names(turn))),
+        Stage::Quiet(_) => None,
+    });
+    let longest = turns.max().unwrap_or(0).min(LONGEST_NAME);
     let mut earlier = BTreeSet::new();
     let digits = plan.stages.len().to_string().len();
     let left_out = MOST_TURNS / 2..plan.stages.len().saturating_sub(MOST_TURNS / 2).max(MOST_TURNS / 2);
@@ -34,7 +41,7 @@ pub(crate) fn order(plan: &Plan, screen: usize, rows: &mut Vec<Row>) {
             let number = format!("{:digits$}", index + 1);
             match stage {
                 Stage::Quiet(wave) => rows.push(quiet(plan, wave, &number, &earlier)),
-                Stage::Turn(turn) => rows.extend(turn_rows(plan, turn, &number)),
+                Stage::Turn(turn) => rows.extend(turn_rows(plan, turn, &number, longest)),
             }
         }
         earlier.extend(stage.waves().flat_map(|wave| wave.batches.values()).flatten().cloned());
@@ -44,6 +51,8 @@ pub(crate) fn order(plan: &Plan, screen: usize, rows: &mut Vec<Row>) {
         rows.extend(lines.into_iter().map(|line| Row::new(4, line)));
     }
     rows.push(Row::blank());
+    let has_turns = plan.members().next().is_some();
+    rows.into_iter().map(|row| row.apart(has_turns)).collect()
 }
 
 /// Returns what a run interrupts, for the last line: `3 power cycles, 1 reboot`; empty for nothing.
@@ -87,8 +96,8 @@ fn quiet(plan: &Plan, wave: &Wave, number: &str, earlier: &BTreeSet<Address>) ->
         hosts => format!("{hosts} hosts side by side"),
     };
     if plan.members().next().is_some() {
-        let comma = if remark.is_empty() { "" } else { ", " };
-        let _ = write!(remark, "{comma}no interruption");
+        remark =
+            if remark.is_empty() { "no interruption".to_owned() } else { "side by side, no interruption".to_owned() };
     }
     if !waits.is_empty() {
         let comma = if remark.is_empty() { "" } else { ", " };
@@ -97,9 +106,13 @@ fn quiet(plan: &Plan, wave: &Wave, number: &str, earlier: &BTreeSet<Address>) ->
     Row::new(4, format!("{number}  {}", group::many(names, 4))).remark(remark)
 }
 
-fn turn_rows(plan: &Plan, turn: &Turn, number: &str) -> Vec<Row> {
+/// Who is taken in a turn. All of them are hosts.
+fn names(turn: &Turn) -> String {
+    group::many(turn.members.iter().map(|member| member.host.short()).collect(), 3)
+}
+
+fn turn_rows(plan: &Plan, turn: &Turn, number: &str, longest: usize) -> Vec<Row> {
     let rollout = turn.rollout.as_ref().and_then(|name| plan.rollouts.get(name));
-    let names: Vec<String> = turn.members.iter().map(|member| member.host.to_string()).collect();
     let mut what = vec!["apply".to_owned()];
     let mut activations: Vec<String> = Vec::new();
     for planned in turn.members.iter().flat_map(|member| &member.activations) {
@@ -113,7 +126,8 @@ fn turn_rows(plan: &Plan, turn: &Turn, number: &str) -> Vec<Row> {
         what.push("wait".to_owned());
     }
     what.extend(rollout.iter().flat_map(|rollout| &rollout.gates).map(ToString::to_string));
-    let title = format!("{number}  {}  {}", paint::strong(group::many(names, 3)), what.join(", "));
+    let names = paint::strong(columns::padded(&names(turn), longest));
+    let title = format!("{number}  {names}  {}", what.join(", "));
     let mut rows = vec![Row::new(4, title).remark(down_time(turn, rollout))];
     let indent = 6 + number.len();
     let mut reasons: Vec<String> = turn.members.iter().flat_map(|member| reasons(member, turn)).collect();
@@ -251,15 +265,15 @@ mod tests {
             &crate::render::plan::text(fixture.context(), 120),
             r#"tune will perform the following actions:
 
-  host.k3s["fawn"], host.k3s["pig"], host.k3s["pve"]        × 3, one at a time
+  host.k3s["fawn"], host.k3s["pig"], host.k3s["pve"]    × 3, one at a time
 
-  ~ sysctl.etcd                                             needs a reboot
+  ~ sysctl.etcd                                         needs a reboot
       ~ vm.x = 1 -> 2
 
   Order
-    1  host.k3s["fawn"]  apply, reboot, wait, check.etcd    ≈ 45 s down (6 earlier runs)
-    2  host.k3s["pig"]  apply, reboot, wait, check.etcd     ≈ 45 s down (6 earlier runs)
-    3  host.k3s["pve"]  apply, reboot, wait, check.etcd     down time unknown, at most 10m
+    1  k3s["fawn"]  apply, reboot, wait, check.etcd    ≈ 45 s down (6 earlier runs)
+    2  k3s["pig"]   apply, reboot, wait, check.etcd    ≈ 45 s down (6 earlier runs)
+    3  k3s["pve"]   apply, reboot, wait, check.etcd    down time unknown, at most 10m
        goes last, as `rollout.k3s` says
        down with it: host.guest
     rollout.k3s: 3 members, one at a time; check.etcd must hold for 10 s after each. On failure: the member is put

@@ -32,7 +32,7 @@ pub(crate) fn text(context: Context<'_>, screen: usize) -> String {
     for section in &sections {
         show_section(plan, section, screen, &mut rows);
     }
-    order::order(plan, screen, &mut rows);
+    rows.extend(order::order(plan, screen));
     owed(context, &mut rows);
     obstacles(plan, screen, &mut rows);
     advice(plan, screen, &mut rows);
