@@ -13,6 +13,9 @@ use super::inside::Inside;
 use super::kernel;
 use super::users;
 
+/// The script that gives a host modules of its own, where it has been told of any.
+pub(super) const MODULES: &str = include_str!("modules.sh");
+
 const SSHD_CONFIG: &str = "\
 HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys/%u
@@ -111,6 +114,7 @@ impl Cell {
             .arg(&script)
             .arg(&self.directory)
             .arg(&self.name)
+            .arg(MODULES)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)

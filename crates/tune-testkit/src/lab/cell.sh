@@ -1,10 +1,11 @@
-# cell.sh DIR NAME: turns the fresh namespaces that it was started in into a host, then is that host's process 1.
+# cell.sh DIR NAME MODULES: turns the fresh namespaces that it was started in into a host, then is that host's process 1.
 #
 # DIR holds what survives a power cycle: `root` (the host's own files), `local` (/usr/local), `vendor` (/usr/lib/sysctl.d),
-# `bin` (instead of /usr/bin, on a host that has only busybox), `vm` (the values of /proc/sys/vm at power on).
+# `bin` (instead of /usr/bin, on a host that has only busybox), `vm` (the values of /proc/sys/vm at power on). MODULES is
+# the script that gives the host its modules.
 # The host ends when standard input does, so it cannot outlive the process that holds the other end of that pipe.
 set -eu
-dir=$1 name=$2 root=$1/root
+dir=$1 name=$2 root=$1/root modules=$3
 
 # Before the new /proc is mounted, this is the process id as the machine sees it.
 read -r pid _ </proc/self/stat
@@ -68,6 +69,8 @@ pivot_root . machine
 cd /
 umount -l /machine
 rmdir /machine
+
+sh -c "$modules"
 
 # As at any boot: the files of every sysctl.d directory, in their order. Refused keys are logged and are no failure.
 /usr/lib/systemd/systemd-sysctl >/var/log/systemd-sysctl.log 2>&1 || true

@@ -53,6 +53,10 @@ impl Door {
         self.address
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Returns how many connections were accepted since the host was made.
     pub(super) fn accepted(&self) -> usize {
         self.visits.accepted.load(Ordering::SeqCst)

@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,18 +95,12 @@ impl Host {
     ) -> io::Result<Host> {
         let entrance = Arc::new(Entrance::default());
         entrance.open(body.power_on()?, body.supervisor());
-        let (tier, answer): (_, fn(&Inside) -> Command) = match &body {
-            Body::Cell(_) => (Tier::Sshd, cell::answer),
-            Body::Machine(_) => (Tier::Nspawn, machine::answer),
+        let tier = match &body {
+            Body::Cell(_) => Tier::Sshd,
+            Body::Machine(_) => Tier::Nspawn,
         };
-        let now = Arc::clone(&entrance);
-        let answer: Answer = Arc::new(move || now.inside().as_deref().map(answer));
-        let door = Door::open_anywhere(&answer, || {
-            let id = cell::fresh_id()?;
-            let byte = |at| u8::from_str_radix(&id[at..at + 2], 16).map_err(io::Error::other);
-            Ok([byte(0)?, byte(2)?, byte(4)?])
-        })?;
-        let (name, door, body) = (name.to_owned(), Mutex::new(door), Mutex::new(body));
+        let door = Mutex::new(open_door(&entrance, tier)?);
+        let (name, body) = (name.to_owned(), Mutex::new(body));
         Ok(Host { name, tier, ssh_config, door, body, entrance, address_in_lab })
     }
 
@@ -248,6 +242,34 @@ impl Host {
     /// Breaks every open ssh connection; what they started on the host goes on.
     pub fn cut_ssh(&self) {
         lock(&self.door).cut();
+    }
+
+    /// Answers ssh at another address from now on, and no longer at the present one, as a host does whose lease ran out: the
+    /// lab's ssh configuration goes on to lead to the old one, and leads to the new one under the name `alias`.
+    #[track_caller]
+    pub fn move_ssh(&self, alias: &str) {
+        let mut door = lock(&self.door);
+        let (is_open, old) = (door.is_open(), door.address());
+        door.close();
+        door.cut();
+        *door = must(open_door(&self.entrance, self.tier), "no other address can be had");
+        let (ip, port) = (door.address().ip().to_owned(), door.address().port());
+        if !is_open {
+            door.close();
+        }
+        drop(door);
+        let name = &self.name;
+        let block = format!("Host {alias}\n  HostName {ip}\n  Port {port}\n  HostKeyAlias {name}\n\n");
+        let config = must(fs::read_to_string(&self.ssh_config), "the ssh configuration cannot be read");
+        must(fs::write(&self.ssh_config, block + &config), "the ssh configuration cannot be written");
+        assert!(old != lock(&self.door).address(), "`{name}` has not moved");
+    }
+
+    /// Listens on a port of the host's loopback, in this process: for what stands in for a program of the host. It must be
+    /// dropped when the host is switched off, because a network lives as long as somebody listens in it.
+    pub fn listen(&self, port: u16) -> io::Result<TcpListener> {
+        let inside = self.entrance.inside().ok_or_else(|| io::Error::other(format!("`{}` is off", self.name)))?;
+        inside.listen(port)
     }
 
     /// Returns how many ssh connections were accepted so far.
@@ -405,6 +427,21 @@ impl Body {
             Body::Machine(machine) => machine.reboot(inside),
         }
     }
+}
+
+/// Opens a door to a host at an address that nobody else uses.
+fn open_door(entrance: &Arc<Entrance>, tier: Tier) -> io::Result<Door> {
+    let answer: fn(&Inside) -> Command = match tier {
+        Tier::Sshd => cell::answer,
+        Tier::Nspawn => machine::answer,
+    };
+    let now = Arc::clone(entrance);
+    let answer: Answer = Arc::new(move || now.inside().as_deref().map(answer));
+    Door::open_anywhere(&answer, || {
+        let id = cell::fresh_id()?;
+        let byte = |at| u8::from_str_radix(&id[at..at + 2], 16).map_err(io::Error::other);
+        Ok([byte(0)?, byte(2)?, byte(4)?])
+    })
 }
 
 /// Runs `shell -c SCRIPT sh ARGUMENTS` within the time that scripts have.

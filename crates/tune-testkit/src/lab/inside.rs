@@ -6,9 +6,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::PathBuf;
 use std::process::{self, Command};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const NAMESPACES: [(&str, &str); 5] =
     [("mount", "mnt"), ("net", "net"), ("pid", "pid"), ("uts", "uts"), ("ipc", "ipc")];
@@ -66,6 +70,19 @@ impl Inside {
         let mut command = Command::new("nsenter");
         command.args(self.namespaces.iter().filter(|(flag, _)| *flag == "net").map(flag_of)).args(["--", program]);
         command
+    }
+
+    /// Listens on the loopback of the host's network. What listens is this process, so it must stop before the host does.
+    pub(super) fn listen(&self, port: u16) -> io::Result<TcpListener> {
+        let network = self.namespaces.iter().find(|(flag, _)| *flag == "net");
+        let (_, network) = network.ok_or_else(|| io::Error::other("the host has no network"))?;
+        let listen = || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        };
+        // A thread that was moved stays where it is, so this is one that does nothing else.
+        thread::scope(|scope| scope.spawn(listen).join())
+            .unwrap_or_else(|_| Err(io::Error::other("a thread of the lab panicked")))
     }
 
     fn enter(&self) -> Command {

@@ -5,8 +5,8 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Tier;
 use super::host::{Host, lock, must, run};
+use super::{Tier, cell};
 
 /// How long a host may take to boot, on a machine that does much else.
 const BOOT: Duration = Duration::from_secs(90);
@@ -79,18 +79,21 @@ impl Host {
         Some(boot_id.trim_end().to_owned())
     }
 
-    /// Gives a booted host a kernel module of its own: plain files in /sys/module/NAME/parameters, by name, mode and default.
+    /// Gives the host a kernel module of its own: plain files in /sys/module/NAME/parameters, by name, mode and default.
     /// They are filled now and anew at each boot, from the defaults and then from modprobe.d in the order of kmod. Like all
     /// values of the lab they judge nothing. Other modules are not seen on the host any more.
     #[track_caller]
     pub fn set_module(&self, module: &str, parameters: &[(&str, u32, &str)]) {
-        assert!(self.tier() == Tier::Nspawn, "only booted hosts have modules of their own");
         for (name, mode, value) in parameters {
             let path = format!("/etc/tune-lab/modules/{module}/{name}");
             self.write_file(&path, format!("{value}\n"));
             let _ = run(&self.command("sh"), &["chmod \"$1\" \"$2\"", &format!("{mode:o}"), &path], b"").success();
         }
-        let _ = run(&self.inside().privileged("sh"), &["/usr/lib/tune-lab/modules"], b"").success();
+        let script = match self.tier() {
+            Tier::Sshd => cell::MODULES,
+            Tier::Nspawn => "/usr/lib/tune-lab/modules",
+        };
+        let _ = run(&self.inside().privileged("sh"), &[script], b"").success();
     }
 
     /// Waits until a command over ssh is answered by the boot that is running.
