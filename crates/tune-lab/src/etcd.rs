@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +9,8 @@ use tokio::process::Command;
 use tokio::signal;
 use tune_testkit::etcd::Cluster;
 use tune_testkit::lab::{SSH_CONFIG_VARIABLE, Skip, Tier, require};
+
+use crate::accompany::{self, accompany};
 
 /// What the cluster is like, and what is done with it.
 #[derive(Debug, clap::Args)]
@@ -30,8 +31,8 @@ pub(crate) enum Error {
     Missing(Skip),
     #[error("the program cannot wait: {0}")]
     Runtime(io::Error),
-    #[error("`{command}` cannot be run: {source}", command = command.display())]
-    Command { command: OsString, source: io::Error },
+    #[error(transparent)]
+    Command(#[from] accompany::Error),
     #[error("nobody can be told where the cluster is: {0}")]
     Output(io::Error),
 }
@@ -45,24 +46,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
     let config = cluster.lab().ssh_config();
     match options.command.split_first() {
-        Some((program, arguments)) => runtime.block_on(accompany(program, arguments, config)),
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments).env(SSH_CONFIG_VARIABLE, config);
+            Ok(runtime.block_on(accompany(command))?)
+        }
         None => runtime.block_on(wait(&names, config)),
     }
-}
-
-/// A Ctrl-C on the terminal reaches the command too, and what it means is the command's business.
-async fn accompany(program: &OsString, arguments: &[OsString], config: &Path) -> Result<ExitCode, Error> {
-    let failed = |source| Error::Command { command: program.clone(), source };
-    let mut child = Command::new(program).args(arguments).env(SSH_CONFIG_VARIABLE, config).spawn().map_err(failed)?;
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status.map_err(failed)?,
-            _ = signal::ctrl_c() => {}
-        }
-    };
-    // As a shell tells of a command that was ended by a signal.
-    let code = status.code().or_else(|| Some(128 + status.signal()?)).and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 async fn wait(names: &[&str], config: &Path) -> Result<ExitCode, Error> {

@@ -8,6 +8,7 @@ mod drift;
 mod edits;
 mod etcd;
 mod history;
+mod homelab;
 mod kills;
 mod loss;
 mod obstacles;

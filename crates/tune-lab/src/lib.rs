@@ -1,0 +1,3 @@
+//! What `tune-lab` is made of, for tests that use the same stand-ins.
+
+pub mod homelab;
