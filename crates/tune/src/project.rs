@@ -128,7 +128,7 @@ pub(crate) async fn load(
         root(&mut hosts, &folder);
         hosts.extend(router::apis(&needs.providers));
         // Where its block stands is said when everything has a value.
-        let _ = session.router.configure(&needs.providers);
+        let _ = session.router.configure(&needs.providers, folder.path());
         let looked = session::look(&session.engine, &words.sources, &needs.queries, &hosts, watch).await?;
         if let Some(recorder) = &session.recorder {
             recorder.note(&words.sources, &needs.queries, &looked);
@@ -138,7 +138,7 @@ pub(crate) async fn load(
     drop(module);
     let mut project = words.project(configuration, &folder)?;
     let providers = &project.configuration.providers;
-    if let Err(mistakes) = session.router.configure(providers) {
+    if let Err(mistakes) = session.router.configure(providers, folder.path()) {
         let notices = diagnostic::of_mistakes(&mistakes, &project.configuration);
         return Err(Failure { exit: Exit::Error, notices });
     }

@@ -2,6 +2,7 @@
 //! known once the configuration's `provider` blocks have values, which may take hosts to be read before.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tune_core::Address;
@@ -24,9 +25,10 @@ impl Router {
         Self { hosts, proxmox: Mutex::default() }
     }
 
-    /// Takes the configuration's providers in, or returns every mistake in them. Nothing is sent.
-    pub(crate) fn configure(&self, providers: &BTreeMap<Address, Provider>) -> Result<(), Vec<Mistake>> {
-        let connector = tune_proxmox::connector(providers).map_err(|problems| {
+    /// Takes the configuration's providers in, or returns every mistake in them. Files that they name
+    /// lie below `folder`, the configuration's. Nothing is sent.
+    pub(crate) fn configure(&self, providers: &BTreeMap<Address, Provider>, folder: &Path) -> Result<(), Vec<Mistake>> {
+        let connector = tune_proxmox::connector(providers, folder).map_err(|problems| {
             let mistake = |(address, problem)| Mistake { address, problem, related: None };
             problems.into_iter().map(mistake).collect::<Vec<_>>()
         })?;

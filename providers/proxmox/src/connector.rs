@@ -1,6 +1,7 @@
 //! Makes connections to clusters, one for each `provider` block.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tune_core::address::Address;
@@ -8,6 +9,7 @@ use tune_core::contract::{Batch, Connection, ConnectionError, Connector, Outcome
 use tune_core::problem::Problem;
 use tune_core::reading::HostReading;
 use tune_core::resource::{Host, Provider};
+use tune_source::Folder;
 
 use crate::codes::NOT_CONFIGURED;
 use crate::connection::ClusterConnection;
@@ -20,21 +22,25 @@ pub struct ProxmoxConnector {
     clusters: BTreeMap<Address, Arc<ClusterConnection>>,
 }
 
-/// Returns a connector for the `provider "proxmox"` blocks among the given ones, or every mistake in them. Nothing is
-/// sent yet.
-pub fn connector(providers: &BTreeMap<Address, Provider>) -> Result<ProxmoxConnector, Vec<(Address, Problem)>> {
-    connector_through(providers, &(Arc::new(Network) as Arc<dyn Dial>))
+/// Returns a connector for the `provider "proxmox"` blocks among the given ones, or every mistake in them. Files that
+/// they name lie below `folder`, the configuration's. Nothing is sent yet.
+pub fn connector(
+    providers: &BTreeMap<Address, Provider>,
+    folder: &Path,
+) -> Result<ProxmoxConnector, Vec<(Address, Problem)>> {
+    connector_through(providers, folder, &(Arc::new(Network) as Arc<dyn Dial>))
 }
 
 /// As [`connector`], with another way to the endpoints than the network, for simulated clusters.
 pub fn connector_through(
     providers: &BTreeMap<Address, Provider>,
+    folder: &Path,
     dial: &Arc<dyn Dial>,
 ) -> Result<ProxmoxConnector, Vec<(Address, Problem)>> {
     let mut clusters = BTreeMap::new();
     let mut mistakes = Vec::new();
     for (address, provider) in providers.iter().filter(|(address, _)| address.name == "proxmox") {
-        match settings(provider) {
+        match settings(provider, &Folder::new(folder)) {
             Ok(settings) => {
                 let cluster = ClusterConnection::new(settings, Arc::clone(dial));
                 clusters.insert(address.clone(), Arc::new(cluster));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tune_core::path::AttributePath;
@@ -12,6 +13,7 @@ use tune_core::resource::Provider;
 use tune_core::schema::{HostReference, KindSchema};
 use tune_core::text::visible;
 use tune_core::value;
+use tune_source::Folder;
 
 use crate::codes::{BAD_LOGIN, BAD_PROVIDER, BAD_TLS};
 use crate::tls::{Fingerprint, Trust, certificates};
@@ -40,8 +42,8 @@ struct Attributes {
     #[schemars(extend("x-tune-secret" = true))]
     #[serde(default)]
     password: Option<String>,
-    /// The certificates of the CA as PEM, for example `file("pve-root-ca.pem")`; a cluster has its own in
-    /// `/etc/pve/pve-root-ca.pem`.
+    /// The file with the certificates of the CA as PEM, a path below the configuration's folder. A cluster has a CA of its
+    /// own: copy `/etc/pve/pve-root-ca.pem` from any node.
     #[serde(default)]
     ca_file: Option<String>,
     /// The SHA-256 fingerprint of the certificate that the endpoint shows.
@@ -147,7 +149,7 @@ impl Default for Limits {
 }
 
 /// Returns what a block says, or every mistake in it.
-pub(crate) fn settings(provider: &Provider) -> Result<Settings, Vec<Problem>> {
+pub(crate) fn settings(provider: &Provider, folder: &Folder) -> Result<Settings, Vec<Problem>> {
     let attributes: Attributes = value::decode(&provider.attributes).map_err(|error| {
         // The text of the error may quote a value, and that may be a secret.
         let what = if error.is_data() { "an attribute has the wrong type" } else { "the block cannot be read" };
@@ -156,7 +158,7 @@ pub(crate) fn settings(provider: &Provider) -> Result<Settings, Vec<Problem>> {
     let mut problems = Vec::new();
     let endpoints = endpoints(&attributes, &mut problems);
     let login = login(&attributes).map_err(|problem| problems.push(problem)).ok();
-    let trust = trust(&attributes, &mut problems);
+    let trust = trust(&attributes, folder, &mut problems);
     let limits = limits(&attributes, &mut problems);
     let node_hosts = attributes.node_hosts.unwrap_or_default();
     match login {
@@ -277,7 +279,7 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != ';')
 }
 
-fn trust(attributes: &Attributes, problems: &mut Vec<Problem>) -> Trust {
+fn trust(attributes: &Attributes, folder: &Folder, problems: &mut Vec<Problem>) -> Trust {
     let one = attributes.tls_fingerprint.iter().map(|text| (AttributePath::attribute("tls_fingerprint"), text));
     let several = attributes.tls_fingerprints.iter().flatten().enumerate();
     let several = several.map(|(index, text)| (AttributePath::attribute("tls_fingerprints").index(index), text));
@@ -299,18 +301,10 @@ fn trust(attributes: &Attributes, problems: &mut Vec<Problem>) -> Trust {
         }
     }
     let mut authorities = Vec::new();
-    if let Some(text) = &attributes.ca_file {
-        authorities = certificates(text);
-        if authorities.is_empty() {
-            problems.push(
-                Problem::new(
-                    BAD_TLS,
-                    AttributePath::attribute("ca_file"),
-                    "this holds no certificate",
-                    "PEM is wanted",
-                )
-                .with_help("write `ca_file = file(\"pve-root-ca.pem\")`"),
-            );
+    if let Some(path) = &attributes.ca_file {
+        match ca(path, folder) {
+            Ok(found) => authorities = found,
+            Err(problem) => problems.push(problem),
         }
     }
     match (pins.is_empty(), authorities.is_empty()) {
@@ -318,6 +312,23 @@ fn trust(attributes: &Attributes, problems: &mut Vec<Problem>) -> Trust {
         (true, false) => Trust::Authorities(authorities),
         (true, true) => Trust::System,
     }
+}
+
+/// Returns the certificates in the file of a CA.
+fn ca(path: &str, folder: &Folder) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let wrong = |message: String, help: &str| {
+        Problem::new(BAD_TLS, AttributePath::attribute("ca_file"), message, "no CA").with_help(help)
+    };
+    if path.contains('\n') {
+        let message = "this is what a file holds, and not its path".to_owned();
+        return Err(wrong(message, "write the path alone, `ca_file = \"pve-root-ca.pem\"`, without `file()`"));
+    }
+    let help =
+        "copy `/etc/pve/pve-root-ca.pem` from a node into the configuration's folder, and write its path from there";
+    let content = folder.read(path).map_err(|error| wrong(error.message, help))?;
+    let found = certificates(&content);
+    let empty = || wrong(format!("`{}` holds no certificate in PEM form", visible(path, 200)), help);
+    if found.is_empty() { Err(empty()) } else { Ok(found) }
 }
 
 fn limits(attributes: &Attributes, problems: &mut Vec<Problem>) -> Limits {
@@ -369,8 +380,12 @@ mod tests {
 
     const TOKEN: (&str, &str) = ("api_token", "tune@pve!tok=11111111-2222-3333-4444-000000000002");
 
+    fn nowhere() -> Folder {
+        Folder::new(std::path::Path::new("/nowhere"))
+    }
+
     fn mistakes(attributes: &[(&str, &str)]) -> Vec<String> {
-        let problems = settings(&block(attributes)).err().unwrap_or_default();
+        let problems = settings(&block(attributes), &nowhere()).err().unwrap_or_default();
         problems.iter().map(|problem| format!("{}: {} ({})", problem.path, problem.message, problem.label)).collect()
     }
 
@@ -382,7 +397,7 @@ mod tests {
             ("https://[fd00::1]", "https://[fd00::1]:8006"),
             ("http://127.0.0.1:18006", "http://127.0.0.1:18006"),
         ] {
-            let found = settings(&block(&[("endpoint", text), TOKEN])).unwrap();
+            let found = settings(&block(&[("endpoint", text), TOKEN]), &nowhere()).unwrap();
             assert_eq!(found.endpoints[0].to_string(), shown);
         }
     }
@@ -403,13 +418,38 @@ mod tests {
                 "endpoint: `http://pve.maas:8006` is not where an API answers (a token must not travel in the clear)",
                 "api_token: this is no API token (no login)",
                 "tls_fingerprint: this is no SHA-256 fingerprint (32 pairs of hexadecimal digits are wanted)",
-                "ca_file: this holds no certificate (PEM is wanted)",
+                "ca_file: `/etc/pve/pve-root-ca.pem` cannot be read: entity not found (no CA)",
                 "lock_timeout: `soon` is not a time (not a time)",
             ]
         );
         assert!(!found.concat().contains(secret));
-        let found = settings(&block(&[("endpoint", "https://a"), TOKEN])).unwrap();
+        let found = settings(&block(&[("endpoint", "https://a"), TOKEN]), &nowhere()).unwrap();
         assert!(!format!("{found:?}").contains("11111111"), "{found:?}");
+    }
+
+    #[test]
+    fn a_ca_is_a_file_below_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("configuration");
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("notes.pem"), "no certificate").unwrap();
+        std::fs::write(folder.path().join("other.pem"), "outside").unwrap();
+        let said = |path: &str| {
+            let attributes = [("endpoint", "https://a"), TOKEN, ("ca_file", path)];
+            let problems = settings(&block(&attributes), &Folder::new(&inside)).unwrap_err();
+            assert_eq!(problems.len(), 1);
+            (problems[0].message.clone(), problems[0].help.clone().unwrap())
+        };
+        assert_eq!(said("notes.pem").0, "`notes.pem` holds no certificate in PEM form");
+        assert_eq!(said("../other.pem").0, "`../other.pem` leads out of the configuration's folder");
+        assert_eq!(said("gone.pem").0, "`gone.pem` cannot be read: entity not found");
+        assert_eq!(
+            said("-----BEGIN CERTIFICATE-----\nMIIB\n"),
+            (
+                "this is what a file holds, and not its path".to_owned(),
+                "write the path alone, `ca_file = \"pve-root-ca.pem\"`, without `file()`".to_owned()
+            )
+        );
     }
 
     #[test]

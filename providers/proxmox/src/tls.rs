@@ -57,8 +57,8 @@ pub(crate) enum Trust {
 }
 
 /// Returns the certificates of a PEM text.
-pub(crate) fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect()
+pub(crate) fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
 }
 
 /// Why a certificate was refused.
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_text_without_a_certificate_has_none() {
-        assert!(certificates("/etc/pve/pve-root-ca.pem").is_empty());
-        assert!(certificates("-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n").is_empty());
+        assert!(certificates(b"/etc/pve/pve-root-ca.pem").is_empty());
+        assert!(certificates(b"-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n").is_empty());
     }
 }

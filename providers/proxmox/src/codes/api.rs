@@ -45,7 +45,7 @@ pub(super) const EXPLANATIONS: &[Explanation] = &[
         code: BAD_TLS,
         title: "a fingerprint or a CA that is none",
         text: "A fingerprint is the SHA-256 digest of the certificate, as `pvenode cert info` shows it: 32 pairs of \
-               hexadecimal digits. `ca_file` holds the certificates themselves as PEM, most easily with `file(\"...\")`.",
+               hexadecimal digits. `ca_file` is the path of a file with the certificates as PEM, below the configuration's folder.",
     },
     Explanation {
         code: NOT_CONFIGURED,

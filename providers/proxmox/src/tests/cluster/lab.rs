@@ -89,10 +89,14 @@ impl Lab {
             block.insert("ca_file".to_owned(), Value::from(ca));
         }
         change(&running, &mut block);
+        // Tests give the certificates themselves; a block names the file.
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(Value::String(pem)) = block.get_mut("ca_file") {
+            std::fs::write(folder.path().join("ca.pem"), std::mem::replace(pem, "ca.pem".to_owned())).unwrap();
+        }
         let provider = Provider { address: address(), attributes: block };
-        let connector =
-            connector_through(&[(address(), provider)].into(), &(Arc::new(Way(Arc::clone(&running))) as Arc<dyn Dial>))
-                .unwrap();
+        let way: Arc<dyn Dial> = Arc::new(Way(Arc::clone(&running)));
+        let connector = connector_through(&[(address(), provider)].into(), folder.path(), &way).unwrap();
         Self {
             control: running.control(),
             running,
