@@ -1,4 +1,4 @@
-//! A simulated cluster with a hundred machines, the guests in them as hosts, and a person who applies.
+//! A simulated cluster with many machines, the guests in them as hosts, and a person who applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -37,7 +37,7 @@ pub(crate) struct Played {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, _: u64, played: Played) {
+    pub(crate) fn add(&mut self, played: Played) {
         self.stories += 1;
         self.machines += played.machines;
         self.cycles += played.cycles;
@@ -52,13 +52,13 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} stories of {} machines: {} commands, {} machines went down, {} requests, {} hours",
+            "{} stories of {} machines: {} commands, {} machines went down, {} requests, {} minutes",
             self.stories,
             self.machines,
             self.commands,
             self.cycles,
             self.requests,
-            self.time.as_secs() / 3600
+            self.time.as_secs() / 60
         )?;
         self.ends.iter().try_for_each(|(end, count)| writeln!(f, "  {count:>6}  the first command: {end}"))
     }
@@ -129,15 +129,12 @@ fn disturb(lab: &Lab, random: &mut Random) {
             3 => lab.control.set_flags(*vmid, |flags| flags.start_fails = true),
             _ => {}
         }
-        match random.below(20) {
-            0 => lab.control.add_task_fault(
-                TaskFault::new("qmstart", "start failed: QEMU exited with code 1").vmid(*vmid).times(1),
-            ),
-            1 => {
-                lab.control.add_task_fault(TaskFault::new("qmreboot", "VM quit/powerdown failed").vmid(*vmid).times(1))
-            }
-            _ => {}
-        }
+        let fault = match random.below(20) {
+            0 => TaskFault::new("qmstart", "start failed: QEMU exited with code 1"),
+            1 => TaskFault::new("qmreboot", "VM quit/powerdown failed"),
+            _ => continue,
+        };
+        lab.control.add_task_fault(fault.vmid(*vmid).times(1));
     }
 }
 
