@@ -166,7 +166,7 @@ impl Lab {
         let guests = self.vmids.iter().map(|vmid| {
             let address = guest(*vmid);
             let destination = SshDestination { address: address.name.clone(), user: None, port: None, config: None };
-            Host { address, transport: Transport::Ssh(destination), become_: Become::No }
+            Host { name: address.name.clone(), address, transport: Transport::Ssh(destination), become_: Become::No }
         });
         guests.chain([api()]).map(|host| (host.address.clone(), host)).collect()
     }
@@ -227,7 +227,12 @@ impl Lab {
 
 fn api() -> Host {
     let api = Api { provider: "proxmox".to_owned(), endpoint: "https://pve".to_owned() };
-    Host { address: Address::new("provider", "proxmox"), transport: Transport::Api(api), become_: Become::No }
+    Host {
+        address: Address::new("provider", "proxmox"),
+        name: "proxmox".to_owned(),
+        transport: Transport::Api(api),
+        become_: Become::No,
+    }
 }
 
 pub(crate) fn guest(vmid: u32) -> Address {
