@@ -1,9 +1,10 @@
 //! One member: its changes, what makes them run, and a look at whether the running system uses them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{self, Instant};
 use tune_core::Address;
+use tune_core::activation::Verb;
 use tune_core::contract::Pending;
 use tune_core::item::{HostId, ItemId, Raw};
 use tune_core::plan::{Judgement, Member, Side, Wave, judge_member, member_lookups};
@@ -81,9 +82,29 @@ impl Course<'_, '_> {
         }
         self.note(&member.host, |underway| underway.until = Instant::now() + rules.timeout);
         for planned in &member.activations {
+            if planned.activation.verb >= Verb::Reboot {
+                self.newcomers_are_spared(rules, member).await?;
+            }
             self.activate(member, &planned.host, &planned.activation, rules.timeout).await?;
         }
         self.verify(member, Side::After).await?;
+        Ok(())
+    }
+
+    /// Guests may have moved to a machine while its files were written or its boot image was built. They go down with it
+    /// too, so their groups must be able to spare them, beside whoever else is under way.
+    async fn newcomers_are_spared(&self, rules: &Rollout, member: &Member) -> Result<(), Mishap> {
+        if self.plan.guests.is_empty() {
+            return Ok(());
+        }
+        let known = self.down_with(&[member]);
+        let has_none = |down: &BTreeSet<Address>| down.is_subset(&known);
+        if self.down_now(member).await.is_ok_and(|down| has_none(&down)) {
+            return Ok(());
+        }
+        let others = self.sheet().underway.values().flat_map(|it| it.down.iter().cloned()).collect();
+        let down = self.wait_until_spared(rules, member, &others).await.map_err(Mishap::refused)?;
+        self.note(&member.host, |underway| underway.down.extend(down));
         Ok(())
     }
 
@@ -160,6 +181,8 @@ impl Course<'_, '_> {
 
     fn judged(&self, member: &Member, answers: Answers, side: Side) -> Result<(), String> {
         let judgement = self.judge(member, answers, side);
+        // Whoever runs there now went down with it, or came since and is up.
+        self.note(&member.host, |underway| underway.down.extend(judgement.down.iter().cloned()));
         if let Some((item, live)) = judgement.differing.first() {
             return Err(self.differs(item, live, side));
         }

@@ -48,7 +48,7 @@ impl Course<'_, '_> {
         let took = self.reopen(rules, member);
         let down = match care {
             Care::None => self.down_now(member).await.ok(),
-            Care::Spare => match self.wait_until_spared(rules, member).await {
+            Care::Spare => match self.wait_until_spared(rules, member, &BTreeSet::new()).await {
                 Ok(down) => Some(down),
                 Err(why) => {
                     self.leave(member, mishap, Left::NotUndone(why));
@@ -92,15 +92,20 @@ impl Course<'_, '_> {
         underway.took.clone()
     }
 
-    /// Waits until its group and those of its guests can spare a member; returns what it takes down.
-    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<BTreeSet<Address>, String> {
+    /// Waits until its group and those of its guests can spare a member beside others; returns what it takes down.
+    pub(super) async fn wait_until_spared(
+        &self,
+        rules: &Rollout,
+        member: &Member,
+        others: &BTreeSet<Address>,
+    ) -> Result<BTreeSet<Address>, String> {
         let until = Instant::now() + rules.timeout;
         let mut pause = Pause::default();
         loop {
             let spared = match self.down_now(member).await {
                 // Where nothing is interrupted, nobody is missed.
                 Ok(down) if down.is_empty() => return Ok(down),
-                Ok(down) => self.can_spare(rules, &down).await.map(|()| down),
+                Ok(down) => self.can_spare(rules, &(&down | others)).await.map(|()| down),
                 Err(obstacle) => Err(obstacle),
             };
             match spared {

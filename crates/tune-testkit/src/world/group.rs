@@ -17,6 +17,8 @@ pub struct Group {
     pub cap: usize,
     /// Whether more than half of them must be well.
     pub votes: bool,
+    /// How many of those that vote may be away while its gate passes.
+    pub spares: usize,
     /// Whether the user accepted an outage.
     pub accepts_outage: bool,
     /// Who leads it.
@@ -39,6 +41,7 @@ pub struct Votes {
 impl Inner {
     /// Holds an order of `tune` against the laws, just before it takes `taken` down.
     pub(super) fn check_spared(&mut self, target: &str, taken: &BTreeSet<String>, faults: &Faults) {
+        self.site.taken.entry(target.to_owned()).or_default().extend(taken.iter().cloned());
         let is_rescue = self.puts_back_what_failed(target);
         let mut broken = Vec::new();
         let mut most = BTreeMap::new();
@@ -106,8 +109,19 @@ impl Inner {
         Some(Votes { voters, healthy: well.len(), leader: Some(leader) })
     }
 
-    /// Takes in what the engine says of its members.
-    pub(super) fn hear_done(&mut self, member: &Address) {
+    /// Takes in what the engine says of its members: whoever went down with one is waited for before it is done, as far as
+    /// gates tell.
+    pub(super) fn hear_done(&mut self, member: &Address, faults: &Faults) {
+        self.catch_up(faults);
+        let taken = self.site.taken.remove(&member.name).unwrap_or_default();
+        for (name, group) in self.site.groups.iter().filter(|(_, group)| group.votes && !group.accepts_outage) {
+            let is_missing = |it: &&String| self.cause(it) == Some(Cause::Ours);
+            let missing: Vec<&String> = group.members.intersection(&taken).filter(is_missing).collect();
+            let unwell = group.members.iter().filter(|it| !self.is_well(it)).count();
+            if !missing.is_empty() && unwell > group.spares {
+                faults.violated(format!("{member} is said to be done while {missing:?} of {name} are not back"));
+            }
+        }
         self.site.done.insert(member.name.clone());
         self.site.failing.remove(&member.name);
     }

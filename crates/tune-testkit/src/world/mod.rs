@@ -251,9 +251,10 @@ impl World {
         match event {
             RunEvent::Begun { .. } | RunEvent::Settling { .. } => {
                 site.done.clear();
+                site.taken.clear();
                 site.failing.clear();
             }
-            RunEvent::MemberDone { member } => inner.hear_done(member),
+            RunEvent::MemberDone { member } => inner.hear_done(member, &self.faults),
             RunEvent::MemberPuttingBack { member, .. } => {
                 site.failing.insert(member.name.clone());
             }

@@ -154,6 +154,8 @@ pub(super) struct Site {
     pub(super) random: Random,
     /// Machines to which something happened that was not `tune`.
     pub(super) touched: BTreeSet<String>,
+    /// By machine: everything that its interruptions took down since the run began, or since it was done.
+    pub(super) taken: BTreeMap<String, BTreeSet<String>>,
     /// Members that the engine said were done, so that they work.
     pub(super) done: BTreeSet<String>,
     /// Members that failed and are being put back.
@@ -172,6 +174,7 @@ impl Default for Site {
             sequence: 0,
             random: Random::new(0),
             touched: BTreeSet::new(),
+            taken: BTreeMap::new(),
             done: BTreeSet::new(),
             failing: BTreeSet::new(),
         }

@@ -198,6 +198,7 @@ impl Blueprint {
             let group = Group {
                 cap: rule.max_unavailable.of(members.len()),
                 votes: self.votes.contains(rule.address.name.as_str()),
+                spares: rule.gates.first().and_then(|gate| self.spares.get(gate)).copied().unwrap_or(0),
                 accepts_outage: false,
                 leader: members.first().cloned().unwrap_or_default(),
                 members,

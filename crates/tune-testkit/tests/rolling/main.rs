@@ -3,9 +3,9 @@
 //! Whenever something goes down the world itself checks that no group loses more members than it can spare. After each
 //! command what it says of its members is so, and at the end everything comes to its end and can be put back.
 //!
-//! `TUNE_SEEDS=n` plays n small stories instead of the usual ones (and one large one for thirty small ones), `TUNE_SEED=n`
-//! one small one aloud, `TUNE_LARGE=n` one large one aloud. A failure prints its seed and the shortest story that still
-//! fails.
+//! `TUNE_SEEDS=n` plays n small stories instead of the usual ones (and one large one for thirty small ones),
+//! `TUNE_SEEDS=m..n` those from m on, `TUNE_SEED=n` one small one aloud, `TUNE_LARGE=n` one large one aloud. A failure
+//! prints its seed and the shortest story that still fails.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken test ends and says why")]
 #![expect(clippy::print_stderr, reason = "a test says what it simulated")]
 
@@ -16,11 +16,13 @@ mod sweep;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ops::Range;
 use std::time::Duration;
 
 use action::Action;
 use build::{Blueprint, Size};
 use play::play;
+use tune_testkit::world::Happening;
 
 /// Stories of the ordinary test.
 const SMALL: u64 = 200;
@@ -88,11 +90,18 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
+/// Which stories to play, where it is said.
+fn seeds() -> Option<Range<u64>> {
+    let text = env::var("TUNE_SEEDS").ok()?;
+    let (first, end) = text.split_once("..").unwrap_or(("0", &text));
+    Some(first.parse().ok()?..end.parse().ok()?)
+}
+
 #[test]
 fn no_small_group_is_ever_broken() {
     let mut tally = Tally::default();
     let one = number("TUNE_SEED");
-    for seed in one.map_or(0..number("TUNE_SEEDS").unwrap_or(SMALL), |seed| seed..seed + 1) {
+    for seed in one.map_or_else(|| seeds().unwrap_or(0..SMALL), |seed| seed..seed + 1) {
         tally.play(seed, Size::Small, one.is_some());
     }
     tally.print("small fleets");
@@ -102,8 +111,8 @@ fn no_small_group_is_ever_broken() {
 fn no_large_group_is_ever_broken() {
     let mut tally = Tally::default();
     let one = number("TUNE_LARGE");
-    let many = number("TUNE_SEEDS").map_or(LARGE, |seeds| seeds / 30);
-    for seed in one.map_or(0..many, |seed| seed..seed + 1) {
+    let usual = || seeds().map_or(0..LARGE, |seeds| seeds.start / 30..seeds.end / 30);
+    for seed in one.map_or_else(usual, |seed| seed..seed + 1) {
         tally.play(seed, Size::Large, one.is_some());
     }
     tally.print("large fleets");
@@ -120,6 +129,23 @@ fn a_rollback_of_hypervisors_spares_the_groups_of_their_guests() {
         Action::RollBack(0),
     ];
     play(&blueprint, &story, false).result.unwrap();
+}
+
+/// A guest moves to a hypervisor after the plan was made. It goes down with it, and the turn ends only when it is back.
+#[test]
+fn a_guest_that_moved_meanwhile_is_waited_for() {
+    let mut blueprint = Blueprint::three();
+    blueprint.hypervisors.push("h3".to_owned());
+    for delay in 0..20 {
+        let moves = Happening::Moves { guest: "m0".to_owned(), to: "h3".to_owned() };
+        let story = [
+            Action::Apply(Vec::new()),
+            Action::Want { machines: vec!["h3".to_owned()], key: "image.a", value: "v1" },
+            Action::Happens(Duration::from_millis(delay * 100), moves),
+            Action::Apply(Vec::new()),
+        ];
+        play(&blueprint, &story, false).result.unwrap();
+    }
 }
 
 /// The same story goes the same way: nothing depends on a clock, on an address or on an order by chance.
