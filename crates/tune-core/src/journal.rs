@@ -128,8 +128,8 @@ pub struct Intent {
     pub change: Change,
     /// What its record becomes when it is done.
     pub purpose: Purpose,
-    /// Whether the running system goes on using what was there until something is activated.
-    pub activates: bool,
+    /// What must be activated before the running system uses it.
+    pub needs: BTreeSet<Activation>,
 }
 
 impl Intent {
@@ -144,8 +144,8 @@ impl Intent {
         };
         let as_it_is = || item.live.clone().map(|live| Change { before: live.clone(), after: live });
         let change = item.step.change().cloned().or_else(as_it_is)?;
-        let activates = !item.activations.is_empty();
-        Some(Self { id: item.id.clone(), owner: owner.clone(), change, purpose, activates })
+        let needs = item.activations.clone();
+        Some(Self { id: item.id.clone(), owner: owner.clone(), change, purpose, needs })
     }
 }
 
@@ -328,15 +328,26 @@ impl Progress {
         (1..).zip(&self.activations).filter(|(_, activating)| activating.outcome.is_none())
     }
 
-    /// Returns whether the running system uses what a settled step left there, as far as the run saw: nothing had to be
-    /// activated, or it was and came back.
+    /// Returns whether the running system uses what a done step left there, as far as the run saw: nothing had to be
+    /// activated, or all of it was and came back.
     fn is_in_effect(&self, step: StepNumber, intent: &Intent) -> bool {
+        intent.needs.iter().all(|need| self.back_since(step, intent).any(|activation| activation.covers(need)))
+    }
+
+    /// Returns whether what an undone step had made of the running system is gone, as far as the run saw. An undo activates
+    /// only what has come into effect, which may be less than was planned.
+    fn is_out_of_effect(&self, step: StepNumber, intent: &Intent) -> bool {
+        intent.needs.is_empty() || self.back_since(step, intent).next().is_some()
+    }
+
+    /// Returns what was activated for a step, and came back, since it was last settled.
+    fn back_since(&self, step: StepNumber, intent: &Intent) -> impl Iterator<Item = &Activation> {
         let since = self.settled_after.get(&step).copied().unwrap_or(0);
-        let came_back = |activating: &Activating| {
+        let came_back = |activating: &&Activating| {
             activating.resources.contains(&intent.owner)
                 && matches!(activating.outcome, Some(ActivationOutcome::Back(_)))
         };
-        !intent.activates || self.activations[since.min(self.activations.len())..].iter().any(came_back)
+        self.activations.iter().skip(since).filter(came_back).map(|activating| &activating.activation)
     }
 
     /// Returns whether an activation was ordered for a step before it was last settled: before an undo, what was undone
@@ -424,7 +435,7 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
                 }
             }
             StepStatus::Settled(StepOutcome::Undone)
-                if progress.was_activated(*step, intent) && !progress.is_in_effect(*step, intent) =>
+                if progress.was_activated(*step, intent) && !progress.is_out_of_effect(*step, intent) =>
             {
                 keep_undone(&mut state, intent);
             }

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::activation::Verb;
 use crate::plan::{Operation, Selection};
 use crate::toy::{Fleet, kinds};
 
@@ -134,7 +135,8 @@ fn a_stuck_item_keeps_its_original_and_what_could_be_ours() {
 fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
     let (fleet, header, mut intents) = a_run(1);
     let mut intent = intents.remove(0);
-    intent.activates = true;
+    let verbs = [Verb::BootImage, Verb::Reboot];
+    intent.needs = verbs.map(Activation::machine).into();
     let mut before = fleet.state.clone();
     if purpose == Purpose::Release {
         intent.change = intent.change.inverse();
@@ -155,20 +157,23 @@ fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
 #[test]
 fn what_is_back_and_not_in_effect_stays_recorded() {
     let done = Event::Settle { step: 1, outcome: StepOutcome::Done };
-    let order = |number| Event::Activate {
+    let ordered = |number, verb| Event::Activate {
         number,
         host: HostId("id of host.a".to_owned()),
-        activation: Activation::machine(crate::activation::Verb::Reboot),
+        activation: Activation::machine(verb),
         mark: String::new(),
         resources: BTreeSet::from([crate::toy::toy("t")]),
     };
+    let (order, image) = (|number| ordered(number, Verb::Reboot), ordered(1, Verb::BootImage));
     let back = |number| Event::Activated { number, outcome: ActivationOutcome::Back(9) };
     let never = |number| Event::Activated { number, outcome: ActivationOutcome::Failed { message: String::new() } };
     let released = |events: &[Event]| left(Purpose::Release, events);
     assert_eq!(released(std::slice::from_ref(&done)), Some(text("60")), "killed before the reboot was ordered");
     assert_eq!(released(&[done.clone(), order(1)]), Some(text("60")), "killed while it was waited for");
     assert_eq!(released(&[done.clone(), order(1), never(1)]), Some(text("60")));
-    assert_eq!(released(&[done.clone(), order(1), back(1)]), None, "in effect, so let go of");
+    let built = [done.clone(), image, back(1)];
+    assert_eq!(released(&built), Some(text("60")), "killed between the boot image and the reboot");
+    assert_eq!(released(&[&built[..], &[order(2), back(2)]].concat()), None, "in effect, so let go of");
     assert_eq!(released(&[order(1), back(1), done.clone()]), Some(text("60")), "another reboot, before it");
 
     let managed = |events: &[Event]| left(Purpose::Manage { adopt: None }, events);

@@ -13,6 +13,15 @@ use crate::read::within;
 use crate::together::side_by_side;
 use crate::watch::RunEvent;
 
+/// What became of something that was ordered.
+enum Sought {
+    /// It is back from it.
+    Back,
+    /// It stands there, for all that can be seen as before, and nothing that was sent can reach it any more. What was to
+    /// come into effect is not said to be.
+    Stands,
+}
+
 impl Run<'_> {
     /// Waits for everything that was ordered and not seen to be complete, and notes what became of it. Returns what is
     /// still away, with what is waited for.
@@ -31,7 +40,8 @@ impl Run<'_> {
         for (number, host, found) in found {
             let outcome = match found {
                 // Nobody watched the clock, so no time is known.
-                Ok(()) => ActivationOutcome::Back(0),
+                Ok(Sought::Back) => ActivationOutcome::Back(0),
+                Ok(Sought::Stands) => ActivationOutcome::Failed { message: "nobody saw it take place".to_owned() },
                 Err(on) => {
                     let message = format!("it was not seen to be back; it waits for {on}");
                     away.push((host, on));
@@ -45,7 +55,7 @@ impl Run<'_> {
 
     /// Looks until the target is back, or stands there for so long that it never went down. Returns the number of the
     /// order that is open then.
-    async fn seek(&self, mut number: u64, activating: &Activating) -> (u64, Result<(), String>) {
+    async fn seek(&self, mut number: u64, activating: &Activating) -> (u64, Result<Sought, String>) {
         let Activating { host, activation, mark, .. } = activating;
         let reached = self.host(host);
         self.watch.event(RunEvent::Recovering { host: reached.address.clone(), activation: activation.clone() });
@@ -55,7 +65,11 @@ impl Run<'_> {
         let mut pause = Pause::default();
         loop {
             let sight = self.glance(&*connection, &reached, activation).await;
-            let Some(on) = waits_for(activation, mark, &sight) else { return (number, Ok(())) };
+            let Some(on) = waits_for(activation, mark, &sight) else {
+                // Where nothing goes away, a look does not tell whether it took place.
+                let is_seen = activation.verb.interrupts();
+                return (number, Ok(if is_seen { Sought::Back } else { Sought::Stands }));
+            };
             if sight.as_ref().is_ok_and(|sight| sight.is_stranded) && self.shut_out(host).await {
                 number = self.order_again(&*connection, number, activating).await;
             }
@@ -67,7 +81,7 @@ impl Run<'_> {
                 stands = None;
             }
             if stands.is_some_and(|since| since.elapsed() >= STANDS) {
-                return (number, Ok(()));
+                return (number, Ok(Sought::Stands));
             }
             if Instant::now() >= until {
                 return (number, Err(on));

@@ -104,7 +104,7 @@ struct IntentText {
     after: RawText,
     purpose: PurposeText,
     #[serde(default)]
-    activates: bool,
+    needs: Vec<ActivationText>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,7 +150,7 @@ impl From<&Event> for EventText {
                         Purpose::RollBack => PurposeText::RollBack,
                         Purpose::Release => PurposeText::Release,
                     },
-                    activates: intent.activates,
+                    needs: intent.needs.iter().map(Into::into).collect(),
                 }),
             },
             Event::Settle { step, outcome } => Self::Settle {
@@ -253,7 +253,7 @@ impl TryFrom<IntentText> for Intent {
                 PurposeText::RollBack => Purpose::RollBack,
                 PurposeText::Release => Purpose::Release,
             },
-            activates: text.activates,
+            needs: text.needs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 }

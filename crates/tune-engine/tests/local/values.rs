@@ -100,7 +100,7 @@ pub(crate) fn change(step: u64, run: u64) -> Event {
             owner: owner(),
             change: Change { before: Raw::Absent, after: Raw::File(after) },
             purpose: Purpose::Manage { adopt: Some(Original::Unknown) },
-            activates: false,
+            needs: BTreeSet::new(),
         }),
     }
 }

@@ -111,6 +111,35 @@ async fn wherever_the_process_dies_while_it_puts_back_everything_can_be_put_back
     }
 }
 
+/// Of two orders on their way one may arrive and the other not: what is back in the files is in use in the end, on both.
+#[tokio::test(start_paused = true)]
+async fn wherever_the_process_dies_while_two_are_put_back_together_neither_is_forgotten() {
+    for moment in 1..500 {
+        let bench = Bench::plain(&["a", "b"], 2);
+        bench.apply().await.unwrap();
+        let plan = bench.plan(&Operation::Destroy).await.unwrap();
+        let moments = bench.cluster.lock().moments;
+        bench.cluster.lock().death = Some(Death::Before(moments + moment));
+        let stop = Stop::default();
+        let is_dead = tokio::select! {
+            biased;
+            () = bench.cluster.death() => true,
+            ended = bench.execute(&plan, &stop) => ended.is_err(),
+        };
+        bench.cluster.lives();
+        let _ = bench.settle().await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        let plan = bench.plan(&Operation::Destroy).await.unwrap();
+        let report = bench.execute(&plan, &Stop::default()).await.unwrap();
+        assert_eq!(report.result, RunResult::Done, "before {moment}: {report:?}");
+        assert_eq!(bench.cluster.running(), ["old", "old"], "before {moment}");
+        if !is_dead {
+            assert!(moment > 20, "there were only {moment} moments");
+            return;
+        }
+    }
+}
+
 /// A member with the bad value in effect keeps the gate red, so a person leaves the gate out until it is cured.
 async fn skip_gates_until_well(bench: &Bench, death: Death) {
     for _ in 0..200 {
