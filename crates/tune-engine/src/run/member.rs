@@ -1,13 +1,12 @@
 //! One member: its changes, what makes them run, and a look at whether the running system uses them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tokio::time::{self, Instant};
 use tune_core::Address;
-use tune_core::activation::Verb;
 use tune_core::contract::Pending;
 use tune_core::item::{HostId, ItemId, Raw};
-use tune_core::plan::{Judgement, Member, Side, Wave, judge_member, member_lookups};
+use tune_core::plan::{Judgement, Member, PlannedActivation, Side, Wave, judge_member, member_lookups};
 use tune_core::reading::HostReading;
 use tune_core::rollout::Rollout;
 
@@ -59,20 +58,29 @@ impl Mishap {
     }
 }
 
+fn mishap(end: Result<(), Setback>) -> Result<Option<Mishap>, Broken> {
+    match end {
+        Ok(()) => Ok(None),
+        Err(Setback::Broken) => Err(Broken),
+        Err(Setback::Mishap(mishap)) => Ok(Some(mishap)),
+    }
+}
+
+/// The activations of a member that interrupt something, or those before them that do not.
+fn activations(member: &Member, interrupt: bool) -> impl Iterator<Item = &PlannedActivation> {
+    member.activations.iter().filter(move |planned| planned.activation.verb.interrupts() == interrupt)
+}
+
 /// What the machines of a member answered, each with why it did not.
 pub(super) type Answers = BTreeMap<HostId, Result<HostReading, String>>;
 
 impl Course<'_, '_> {
-    /// Takes a member as far as its gates; returns what went wrong.
-    pub(super) async fn go(&self, rules: &Rollout, member: &Member) -> Result<Option<Mishap>, Broken> {
-        match self.attempt(rules, member).await {
-            Ok(()) => Ok(None),
-            Err(Setback::Broken) => Err(Broken),
-            Err(Setback::Mishap(mishap)) => Ok(Some(mishap)),
-        }
+    /// Makes a member's changes, and what follows them without interrupting anything; returns what went wrong.
+    pub(super) async fn change(&self, rules: &Rollout, member: &Member) -> Result<Option<Mishap>, Broken> {
+        mishap(self.try_to_change(rules, member).await)
     }
 
-    async fn attempt(&self, rules: &Rollout, member: &Member) -> Result<(), Setback> {
+    async fn try_to_change(&self, rules: &Rollout, member: &Member) -> Result<(), Setback> {
         for wave in &member.waves {
             self.phase(&member.host, Phase::Journal);
             self.wave(wave).await?;
@@ -80,31 +88,23 @@ impl Course<'_, '_> {
                 return Err(Mishap::refused(reason).into());
             }
         }
-        self.note(&member.host, |underway| underway.until = Instant::now() + rules.timeout);
-        for planned in &member.activations {
-            if planned.activation.verb >= Verb::Reboot {
-                self.newcomers_are_spared(rules, member).await?;
-            }
+        for planned in activations(member, false) {
             self.activate(member, &planned.host, &planned.activation, rules.timeout).await?;
         }
-        self.verify(member, Side::After).await?;
         Ok(())
     }
 
-    /// Guests may have moved to a machine while its files were written or its boot image was built. They go down with it
-    /// too, so their groups must be able to spare them, beside whoever else is under way.
-    async fn newcomers_are_spared(&self, rules: &Rollout, member: &Member) -> Result<(), Mishap> {
-        if self.plan.guests.is_empty() {
-            return Ok(());
+    /// Interrupts a member that is changed, and takes it as far as its gates; returns what went wrong.
+    pub(super) async fn interrupt(&self, rules: &Rollout, member: &Member) -> Result<Option<Mishap>, Broken> {
+        mishap(self.try_to_interrupt(rules, member).await)
+    }
+
+    async fn try_to_interrupt(&self, rules: &Rollout, member: &Member) -> Result<(), Setback> {
+        self.note(&member.host, |underway| underway.until = Instant::now() + rules.timeout);
+        for planned in activations(member, true) {
+            self.activate(member, &planned.host, &planned.activation, rules.timeout).await?;
         }
-        let known = self.down_with(&[member]);
-        let has_none = |down: &BTreeSet<Address>| down.is_subset(&known);
-        if self.down_now(member).await.is_ok_and(|down| has_none(&down)) {
-            return Ok(());
-        }
-        let others = self.sheet().underway.values().flat_map(|it| it.down.iter().cloned()).collect();
-        let down = self.wait_until_spared(rules, member, &others).await.map_err(Mishap::refused)?;
-        self.note(&member.host, |underway| underway.down.extend(down));
+        self.verify(member, Side::After).await?;
         Ok(())
     }
 

@@ -48,7 +48,7 @@ impl Course<'_, '_> {
         let took = self.reopen(rules, member);
         let down = match care {
             Care::None => self.down_now(member).await.ok(),
-            Care::Spare => match self.wait_until_spared(rules, member, &BTreeSet::new()).await {
+            Care::Spare => match self.wait_until_spared(rules, member).await {
                 Ok(down) => Some(down),
                 Err(why) => {
                     self.leave(member, mishap, Left::NotUndone(why));
@@ -61,7 +61,7 @@ impl Course<'_, '_> {
         let before = self.look_at(&self.gates_of(rules, &self.down_with(&[member]))).await;
         let trouble = mishap.trouble.clone();
         self.run.watch.event(RunEvent::MemberPuttingBack { member: member.host.clone(), trouble: trouble.clone() });
-        match self.undo(rules, member, &took).await {
+        match self.undo(rules, member, &took, care).await {
             Ok(()) => {}
             Err(Setback::Broken) => return Err(Broken),
             Err(Setback::Mishap(second)) => {
@@ -92,20 +92,15 @@ impl Course<'_, '_> {
         underway.took.clone()
     }
 
-    /// Waits until its group and those of its guests can spare a member beside others; returns what it takes down.
-    pub(super) async fn wait_until_spared(
-        &self,
-        rules: &Rollout,
-        member: &Member,
-        others: &BTreeSet<Address>,
-    ) -> Result<BTreeSet<Address>, String> {
+    /// Waits until its group and those of its guests can spare a member; returns what it takes down.
+    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<BTreeSet<Address>, String> {
         let until = Instant::now() + rules.timeout;
         let mut pause = Pause::default();
         loop {
             let spared = match self.down_now(member).await {
                 // Where nothing is interrupted, nobody is missed.
                 Ok(down) if down.is_empty() => return Ok(down),
-                Ok(down) => self.can_spare(rules, &(&down | others)).await.map(|()| down),
+                Ok(down) => self.can_spare(rules, &down).await.map(|()| down),
                 Err(obstacle) => Err(obstacle),
             };
             match spared {
@@ -118,11 +113,15 @@ impl Course<'_, '_> {
         }
     }
 
-    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took]) -> Result<(), Setback> {
+    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took], care: Care) -> Result<(), Setback> {
         self.phase(&member.host, Phase::Undoing);
         let mut away = self.away_of(member).await;
         self.undo_waves(&member.waves, &away).await?;
         self.nothing_stuck(member)?;
+        if care == Care::Spare {
+            // That may have taken long.
+            self.wait_until_spared(rules, member).await.map_err(Mishap::refused)?;
+        }
         self.activate_back(rules, member, took).await?;
         if !away.is_empty() {
             // What was undone elsewhere, in the configuration of a virtual machine for example, may have brought it back.

@@ -32,6 +32,13 @@ pub(super) struct Underway {
     pub(super) down: BTreeSet<Address>,
 }
 
+/// Somebody is held off.
+#[derive(Debug, Default)]
+struct Holding {
+    pause: Pause,
+    said: Option<Trouble>,
+}
+
 /// Returns every member of a plan as not begun.
 pub(super) fn untouched(plan: &Plan) -> Vec<MemberReport> {
     let turns = plan.stages.iter().filter_map(|stage| match stage {
@@ -101,8 +108,7 @@ impl<'c> Course<'c, '_> {
     /// run ends here.
     async fn prepare(&self, turn: &'c Turn, rules: &Rollout) -> Option<Vec<(&'c Member, BTreeSet<Address>)>> {
         let until = Instant::now() + rules.timeout;
-        let mut pause = Pause::default();
-        let mut said = None;
+        let mut holding = Holding::default();
         loop {
             if self.stop.urgency() > Urgency::None {
                 return None;
@@ -112,23 +118,29 @@ impl<'c> Course<'c, '_> {
                 Err(obstacle) => obstacle,
             };
             let hosts: Vec<Address> = self.next_members(turn).iter().map(|member| member.host.clone()).collect();
-            let trouble = match obstacle {
-                Obstacle::Passing(trouble) if Instant::now() < until => trouble,
+            match obstacle {
+                Obstacle::Passing(trouble) if Instant::now() < until => {
+                    self.hold_off(&mut holding, hosts, trouble, rules).await;
+                }
                 Obstacle::Passing(trouble) | Obstacle::Firm(trouble) => {
                     self.sheet().gathered.halted = Some(Halted { hosts, trouble });
                     return None;
                 }
-            };
-            if said.as_ref() != Some(&trouble) {
-                said = Some(trouble.clone());
-                let within = rules.timeout.as_secs();
-                let Trouble { reason, gates } = trouble;
-                self.run.watch.event(RunEvent::Holding { members: hosts, reason, gates, within });
             }
-            tokio::select! {
-                () = time::sleep(pause.next()) => {}
-                () = self.stop.asked() => {}
-            }
+        }
+    }
+
+    /// Says what is waited for where that is new, and pauses until it is looked again.
+    async fn hold_off(&self, holding: &mut Holding, members: Vec<Address>, trouble: Trouble, rules: &Rollout) {
+        if holding.said.as_ref() != Some(&trouble) {
+            holding.said = Some(trouble.clone());
+            let within = rules.timeout.as_secs();
+            let Trouble { reason, gates } = trouble;
+            self.run.watch.event(RunEvent::Holding { members, reason, gates, within });
+        }
+        tokio::select! {
+            () = time::sleep(holding.pause.next()) => {}
+            () = self.stop.asked() => {}
         }
     }
 
@@ -150,19 +162,27 @@ impl<'c> Course<'c, '_> {
     ) -> Result<Next, Broken> {
         for (member, down) in &members {
             self.begin(turn.rollout.as_ref(), rules, member, down);
+            self.sheet().done.push(Passed::Member(turn.rollout.as_ref(), member));
         }
         let members: Vec<&Member> = members.into_iter().map(|(member, _)| member).collect();
-        let ways =
-            members.iter().map(|member| -> Pending<'_, _> { Box::pin(async move { self.go(rules, member).await }) });
-        let ends = side_by_side(self.run.engine.limits.parallelism, ways.collect()).await;
-        let mut fine = Vec::new();
         let mut failed: Vec<(&Member, Mishap)> = Vec::new();
-        for (member, end) in members.into_iter().zip(ends) {
-            self.sheet().done.push(Passed::Member(turn.rollout.as_ref(), member));
-            match end? {
-                None => fine.push(member),
-                Some(mishap) => failed.push((member, mishap)),
+        let changes = members
+            .iter()
+            .map(|member| -> Pending<'_, _> { Box::pin(async move { self.change(rules, member).await }) });
+        let ends = side_by_side(self.run.engine.limits.parallelism, changes.collect()).await;
+        let changed = well(members, ends, &mut failed)?;
+        let mut fine = Vec::new();
+        match self.may_still_go(rules, &changed).await {
+            Ok(()) => {
+                let ways: Vec<_> = changed
+                    .iter()
+                    .map(|member| -> Pending<'_, _> { Box::pin(async move { self.interrupt(rules, member).await }) })
+                    .collect();
+                // All at once: one that waited for its turn would go down on the word of gates from before the others did.
+                let ends = side_by_side(ways.len(), ways).await;
+                fine = well(changed, ends, &mut failed)?;
             }
+            Err(trouble) => failed.extend(changed.into_iter().map(|member| (member, Mishap::of(trouble.clone())))),
         }
         if failed.is_empty() {
             match self.pass(rules, &fine).await {
@@ -178,6 +198,36 @@ impl<'c> Course<'c, '_> {
         }
         self.run.journal().flush()?;
         self.rest_after(turn.rollout.as_ref(), rules).await
+    }
+
+    /// Making the changes may have taken long, and building a boot image too: before anybody goes down, gates and facts are
+    /// looked at once more, and they are waited for.
+    async fn may_still_go(&self, rules: &Rollout, members: &[&Member]) -> Result<(), Trouble> {
+        let until = Instant::now() + rules.timeout;
+        let mut holding = Holding::default();
+        loop {
+            let trouble = match self.are_spared(rules, members).await {
+                Ok(()) => return Ok(()),
+                Err(Obstacle::Firm(trouble)) => return Err(trouble),
+                Err(Obstacle::Passing(trouble)) => trouble,
+            };
+            if Instant::now() >= until || self.stop.urgency() > Urgency::None {
+                return Err(trouble);
+            }
+            let hosts = members.iter().map(|member| member.host.clone()).collect();
+            self.hold_off(&mut holding, hosts, trouble, rules).await;
+        }
+    }
+
+    /// Notes what members take down, as the facts are now, and returns whether that can be spared.
+    async fn are_spared(&self, rules: &Rollout, members: &[&Member]) -> Result<(), Obstacle> {
+        let mut down = BTreeSet::new();
+        for member in members.iter().filter(|member| !member.down.is_empty()) {
+            let with = self.down_now(member).await?;
+            self.note(&member.host, |underway| underway.down.clone_from(&with));
+            down.extend(with);
+        }
+        if down.is_empty() { Ok(()) } else { self.can_spare(rules, &down).await }
     }
 
     fn begin(&self, rollout: Option<&Address>, rules: &Rollout, member: &Member, down: &BTreeSet<Address>) {
@@ -232,6 +282,22 @@ impl<'c> Course<'c, '_> {
             set(&mut sheet.gathered.members, &host, outcome);
         }
     }
+}
+
+/// Returns the members that went well, and adds the others to those that failed.
+fn well<'c>(
+    members: Vec<&'c Member>,
+    ends: Vec<Result<Option<Mishap>, Broken>>,
+    failed: &mut Vec<(&'c Member, Mishap)>,
+) -> Result<Vec<&'c Member>, Broken> {
+    let mut well = Vec::new();
+    for (member, end) in members.into_iter().zip(ends) {
+        match end? {
+            None => well.push(member),
+            Some(mishap) => failed.push((member, mishap)),
+        }
+    }
+    Ok(well)
 }
 
 use MemberOutcome::{Down, Failed};

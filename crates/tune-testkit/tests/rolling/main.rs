@@ -22,6 +22,7 @@ use std::time::Duration;
 use action::Action;
 use build::{Blueprint, Size};
 use play::play;
+use tune_testkit::faults::{Call, Fault, Moment};
 use tune_testkit::world::Happening;
 
 /// Stories of the ordinary test.
@@ -142,6 +143,22 @@ fn a_guest_that_moved_meanwhile_is_waited_for() {
             Action::Apply(Vec::new()),
             Action::Want { machines: vec!["h3".to_owned()], key: "image.a", value: "v1" },
             Action::Happens(Duration::from_millis(delay * 100), moves),
+            Action::Apply(Vec::new()),
+        ];
+        play(&blueprint, &story, false).result.unwrap();
+    }
+}
+
+/// Another member goes away while the changes of one are being made, which takes long: its gates passed before.
+#[test]
+fn nobody_goes_down_on_the_word_of_old_gates() {
+    let blueprint = Blueprint::three();
+    for delay in (0..240).step_by(10) {
+        let machines = vec!["m0".to_owned()];
+        let story = [
+            Action::Want { machines, key: "boot.a", value: "v1" },
+            Action::Happens(Duration::from_secs(delay), Happening::Crash { name: "m1".to_owned(), back: None }),
+            Action::Fault(Moment { call: Call::Apply("m0".to_owned()), nth: 0 }, Fault::Hang { after: 1 }),
             Action::Apply(Vec::new()),
         ];
         play(&blueprint, &story, false).result.unwrap();
