@@ -259,20 +259,22 @@ fn answer_of<'a>(listed: &Listed, seen: &'a [Seen], cluster: Option<u64>) -> Opt
 }
 
 fn fault(found: &Found, lag: Option<u64>, bar: &Bar) -> Option<String> {
-    if let Err(reason) = &found.health {
-        return Some(reason.clone());
-    }
-    match (found.leader, bar.leader) {
-        (Leader::None, _) => return Some("it knows no leader".to_owned()),
+    let astray = match (found.leader, bar.leader) {
+        (Leader::None, _) => Some("it knows no leader".to_owned()),
         (Leader::Is(leader), other) if Some(leader) != other => {
-            return Some("it follows another leader than the others".to_owned());
+            Some("it follows another leader than the others".to_owned())
         }
-        _ => {}
-    }
-    match lag {
+        _ => None,
+    };
+    let behind = match lag {
         None => Some("it does not tell how far it is".to_owned()),
         Some(lag) if lag > bar.max_lag => Some(format!("it is {lag} entries behind")),
         Some(_) => None,
+    };
+    // One that follows and is behind fails its own health check for that alone: it answers no read before it has caught up.
+    match &found.health {
+        Err(reason) if astray.is_some() || behind.is_none() || lag.is_none() => Some(reason.clone()),
+        _ => astray.or(behind),
     }
 }
 

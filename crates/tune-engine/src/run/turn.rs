@@ -166,10 +166,10 @@ impl<'c> Course<'c, '_> {
         }
         let members: Vec<&Member> = members.into_iter().map(|(member, _)| member).collect();
         let mut failed: Vec<(&Member, Mishap)> = Vec::new();
-        let changes = members
+        let ways = members
             .iter()
             .map(|member| -> Pending<'_, _> { Box::pin(async move { self.change(rules, member).await }) });
-        let ends = side_by_side(self.run.engine.limits.parallelism, changes.collect()).await;
+        let ends = side_by_side(self.run.engine.limits.parallelism, ways.collect()).await;
         let changed = well(members, ends, &mut failed)?;
         let mut fine = Vec::new();
         match self.may_still_go(rules, &changed).await {

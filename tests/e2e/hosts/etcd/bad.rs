@@ -3,9 +3,14 @@
 
 use std::time::Instant;
 
+use tune_testkit::etcd::put;
+
 use super::observer::Observer;
 use super::writer::Writer;
 use super::*;
+
+/// The line that says whom the gate of the example asks.
+const PROBED: &str = "    hosts = values(host.etcd)\n";
 
 /// What a drop-in of etcd's unit lies in.
 const UNIT: &str = "/etc/systemd/system/etcd.service.d";
@@ -79,7 +84,7 @@ fn a_member_that_comes_back_and_lags_is_put_back() {
     let text = example_with(&[
         (r#""3m""#, r#""45s""#),
         (r#""3s""#, r#""12s""#),
-        ("    hosts = values(host.etcd)\n", "    hosts = values(host.etcd)\n    max_lag = 200\n"),
+        (PROBED, &format!("{PROBED}    max_lag = 200\n")),
     ]);
     let project = Project::new(cluster.lab(), &text);
     let writer = Writer::start(cluster);
@@ -92,6 +97,66 @@ fn a_member_that_comes_back_and_lags_is_put_back() {
     assert_eq!(before.rebooted(cluster), [first]);
     assert_parameter(cluster.host(first), DEFAULT);
     restore_unit(cluster);
+    project.destroy().code(0);
+    before.assert_restored(cluster);
+    writer.finish();
+}
+
+/// The others can send a member only so little from now on that it cannot catch up, and still hears who leads. Whoever asks
+/// it anything comes another way.
+fn thin_out(cluster: &Cluster, name: &str) {
+    let to = cluster.members()[name].ip();
+    for host in cluster.lab().hosts().filter(|host| host.name() != name) {
+        let script = format!(
+            "set -e
+            dev=$(ip -o route get {to} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
+            tc qdisc add dev $dev root handle 1: htb
+            tc class add dev $dev parent 1: classid 1:2 htb rate 64kbit
+            tc qdisc add dev $dev parent 1:2 pfifo limit 5
+            tc filter add dev $dev parent 1: protocol ip u32 match ip dst {to}/32 flowid 1:2
+            echo $dev >/run/thin"
+        );
+        let _ = host.exec(&script).success();
+    }
+}
+
+fn restore_network(cluster: &Cluster, name: &str) {
+    for host in cluster.lab().hosts().filter(|host| host.name() != name) {
+        let _ = host.exec("tc qdisc del dev $(cat /run/thin) root && rm /run/thin").success();
+    }
+}
+
+/// Writes more than a member that cannot catch up may be behind.
+fn write_much(cluster: &Cluster, not_to: &str) {
+    let value = "x".repeat(1000);
+    cluster.within(|| {
+        let mut others = cluster.members().iter().filter(|(name, _)| *name != not_to).cycle();
+        for number in 0..400 {
+            let (_, at) = others.next().unwrap();
+            put(*at, &format!("much/{number}"), &value, LONG).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_member_that_comes_back_behind_the_others_is_waited_for() {
+    require_tier!(Tier::Nspawn);
+    let (cluster, _turn) = cluster();
+    let before = Before::of(cluster);
+    let [first, ..] = order(cluster)[..] else { unreachable!("three members") };
+    let text = only(first, 8).replace(r#""3s""#, r#""20s""#);
+    let project = Project::new(cluster.lab(), &text.replace(PROBED, &format!("{PROBED}    max_lag = 200\n")));
+    let writer = Writer::start(cluster);
+    let mut run = project.start("apply -auto-approve");
+    wait_for(&mut run, "back from its reboot");
+    thin_out(cluster, first);
+    write_much(cluster, first);
+    wait_for(&mut run, "entries behind)");
+    assert!(cluster.statuses().contains_key(first), "it is up, and answers");
+    restore_network(cluster, first);
+    run.wait().code(0).says("its gates pass");
+    assert_eq!(before.rebooted(cluster), [first]);
+    assert_parameter(cluster.host(first), "8");
     project.destroy().code(0);
     before.assert_restored(cluster);
     writer.finish();
