@@ -153,7 +153,7 @@ fn a_guest_that_moved_meanwhile_is_waited_for() {
 #[test]
 fn nobody_goes_down_on_the_word_of_old_gates() {
     let blueprint = Blueprint::three();
-    for delay in (0..240).step_by(10) {
+    for delay in (0..240).step_by(20) {
         let machines = vec!["m0".to_owned()];
         let story = [
             Action::Want { machines, key: "boot.a", value: "v1" },

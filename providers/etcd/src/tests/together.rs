@@ -86,6 +86,13 @@ fn a_member_is_healthy_when_everything_agrees() {
     check(&three(|found| found.leader = Leader::None), "2/3 a; c: it knows no leader");
     check(&three(|found| found.leader = Leader::Is(2)), "2/3 a; c: it follows another leader than the others");
     check(&three(|found| found.health = Err("ill".to_owned())), "2/3 a; c: ill");
+    // Whoever is behind is ill for that alone, and whoever hears of no leader for that.
+    let behind = |found: &mut Found| (found.applied, found.health) = (Some(9), Err("ill".to_owned()));
+    let far = |found: &mut Found| found.index = Some(1050);
+    let mut all = three(behind);
+    all.iter_mut().flat_map(|seen| seen.found.as_mut()).for_each(far);
+    all.iter_mut().take(2).flat_map(|seen| seen.found.as_mut()).for_each(|found| found.applied = Some(1050));
+    check(&all, "2/3 a; c: it is 1041 entries behind");
 }
 
 #[test]
