@@ -238,9 +238,18 @@ fn labelled(place: &Place, primary: bool) -> LabeledSpan {
 
 /// Returns the text with everything that a terminal could obey replaced, byte for byte, so that places still fit.
 fn harmless(text: &str) -> String {
-    let keep = |c: char| matches!(c, '\n' | '\t') || text::visible(c.encode_utf8(&mut [0; 4]), 1) == c.to_string();
-    let replaced = text.chars().map(|c| if keep(c) { c.to_string() } else { "?".repeat(c.len_utf8()) });
-    replaced.collect()
+    // Every mistake in a file shows a part of the whole text, so what is plainly harmless must cost nothing.
+    let is_plain = |c: char| matches!(c, '\n' | '\t' | ' '..='~');
+    let keep = |c: char| is_plain(c) || text::visible(c.encode_utf8(&mut [0; 4]), 1) == c.to_string();
+    let mut replaced = String::with_capacity(text.len());
+    for c in text.chars() {
+        if keep(c) {
+            replaced.push(c);
+        } else {
+            replaced.extend(std::iter::repeat_n('?', c.len_utf8()));
+        }
+    }
+    replaced
 }
 
 impl fmt::Display for Report {
