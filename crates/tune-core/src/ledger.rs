@@ -1,9 +1,11 @@
 //! What every host carries about itself: originals, claims and the last values of ours. It is the third copy of the
 //! state, and what `undo.sh` on the host is made from.
 
-use std::collections::BTreeMap;
-
 use crate::item::{ItemKey, Raw};
+
+/// What is managed on one host, by kind and item. A copy shares everything with what it was copied from, because every
+/// batch carries two ledgers of its host that differ in little.
+pub type Entries = rpds::RedBlackTreeMapSync<(String, ItemKey), LedgerEntry>;
 
 /// The part of one state that concerns one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +18,8 @@ pub struct Ledger {
     pub writer: String,
     /// The host's id in that state.
     pub host_id: String,
-    /// What is managed, by kind and item.
-    pub entries: BTreeMap<(String, ItemKey), LedgerEntry>,
+    /// What is managed.
+    pub entries: Entries,
 }
 
 /// One managed item on a host.

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::read::within;
 use crate::report::NotStarted;
-use crate::run::{Gathered, Journal, Run, chain, ledger};
+use crate::run::{Gathered, Journal, Run, chain, ledger, recorded};
 use crate::store::Store;
 use crate::together::side_by_side;
 use crate::watch::{RunEvent, Watch};
@@ -124,7 +124,7 @@ impl Engine {
 
     /// Returns what brings a host's ledger in line with a state that forgot something.
     fn shortened(&self, store: &mut dyn Store, state: &State, header: &Header, host: &HostId) -> Batch {
-        let left = ledger(state, header, host, std::iter::empty());
+        let left = ledger(header, host, recorded(state, host));
         Batch {
             lineage: header.lineage.clone(),
             epoch: Epoch { run: header.run, sequence: store.next_sequence() },

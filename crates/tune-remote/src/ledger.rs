@@ -1,13 +1,11 @@
 //! The ledger as a host stores it: `ledger.json`, versioned, written as types of its own so that the core's types can
 //! change without changing what is on hosts.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tune_core::item::{FileState, ItemKey, Raw};
-use tune_core::ledger::{Ledger, LedgerEntry};
+use tune_core::ledger::{Entries, Ledger, LedgerEntry};
 
 /// The version that this program writes.
 const VERSION: u32 = 1;
@@ -90,14 +88,14 @@ pub(crate) fn from_json(json: &[u8]) -> Result<Ledger, LedgerError> {
         return Err(LedgerError::Newer(version));
     }
     let stored: Stored = serde_json::from_slice(json).map_err(damaged)?;
-    let mut entries = BTreeMap::new();
+    let mut entries = Entries::default();
     for entry in stored.entries {
         let loaded = LedgerEntry {
             address: entry.address,
             original: entry.original.map(load).transpose()?,
             ours: entry.ours.into_iter().map(load).collect::<Result<_, _>>()?,
         };
-        entries.insert((entry.kind, ItemKey(entry.key)), loaded);
+        entries.insert_mut((entry.kind, ItemKey(entry.key)), loaded);
     }
     Ok(Ledger { lineage: stored.lineage, epoch: stored.epoch, writer: stored.writer, host_id: stored.host_id, entries })
 }
@@ -154,6 +152,7 @@ mod tests {
             epoch: u64,
             writer in ".{0,12}",
         ) {
+            let entries = entries.into_iter().collect();
             let ledger = Ledger { lineage: "l".into(), epoch, writer, host_id: "h".into(), entries };
             prop_assert_eq!(from_json(&to_json(&ledger)), Ok(ledger));
         }

@@ -7,7 +7,7 @@ mod selections;
 
 use super::*;
 use crate::item::ItemKey;
-use crate::ledger::{Ledger, LedgerEntry};
+use crate::ledger::{Entries, Ledger, LedgerEntry};
 use crate::state::Record;
 use crate::toy::{Fleet, host, toy};
 
@@ -181,7 +181,7 @@ fn ledger(lineage: &str, epoch: u64, original: Option<Raw>) -> Ledger {
         epoch,
         writer: "ann@desk".to_owned(),
         host_id: "id".to_owned(),
-        entries: BTreeMap::from([(("toy".to_owned(), ItemKey::from("x")), entry)]),
+        entries: Entries::from_iter([(("toy".to_owned(), ItemKey::from("x")), entry)]),
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tune_core::item::{ItemKey, Raw};
-use tune_core::ledger::{Ledger, LedgerEntry};
+use tune_core::ledger::{Entries, Ledger, LedgerEntry};
 use tune_core::problem::Code;
 use tune_core::reading::{Facts, ItemReading, Layer, Reading, Unreachable, Unreadable};
 use tune_core::{Address, Value};
@@ -337,11 +337,11 @@ impl TryFrom<LedgerText> for Ledger {
     type Error = Nonsense;
 
     fn try_from(text: LedgerText) -> Result<Self, Nonsense> {
-        let mut entries = BTreeMap::new();
+        let mut entries = Entries::default();
         for EntryText { kind, key, address, original, ours } in text.entries {
             let original = original.map(Raw::try_from).transpose()?;
             let ours = ours.into_iter().map(Raw::try_from).collect::<Result<_, _>>()?;
-            entries.insert((kind, ItemKey(key)), LedgerEntry { address, original, ours });
+            entries.insert_mut((kind, ItemKey(key)), LedgerEntry { address, original, ours });
         }
         let LedgerText { lineage, epoch, writer, host_id, .. } = text;
         Ok(Self { lineage, epoch, writer, host_id, entries })

@@ -1,16 +1,17 @@
 //! One batch: built from steps whose intents are durable, sent once, and every outcome noted. What the host's answer
 //! leaves open stays open, for a look behind the fence.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
+use tune_core::Address;
 use tune_core::contract::{BUSY, Batch, BatchItem, Connection, ConnectionError, Epoch, Outcome, Sent};
 use tune_core::item::{HostId, Raw};
 use tune_core::journal::{Event, Intent, StepNumber, StepOutcome, StepStatus};
 use tune_core::resource::Host;
 
 use super::journal::Doubt;
-use super::ledger::Assume;
 use super::{Run, ledger};
 use crate::read::within;
 use crate::watch::RunEvent;
@@ -83,23 +84,17 @@ impl Run<'_> {
     fn batch(&self, host: &HostId, steps: &[StepNumber]) -> Batch {
         let mut journal = self.journal();
         let sequence = journal.store.next_sequence();
-        let now = journal.on(host).map(|(_, step)| (step, Assume::Either));
-        let now = ledger(&self.base, &self.header, host, now);
-        // What is sent in a later batch may still go either way.
-        let assume = |step| if steps.contains(&step) { Assume::Success } else { Assume::Either };
-        let after = journal.on(host).map(|(number, step)| (step, assume(number)));
-        let after = ledger(&self.base, &self.header, host, after);
-        let mut owners = Vec::new();
+        let (now, after) = journal.ledgers(host, steps);
+        let mut groups: BTreeMap<&Address, usize> = BTreeMap::new();
         let mut items = Vec::new();
         for (position, step) in steps.iter().enumerate() {
             let (intent, status) = journal.step(*step);
             let undoing = *status == StepStatus::Undoing;
             let change = if undoing { intent.change.clone().inverse() } else { intent.change.clone() };
-            if !owners.contains(&&intent.owner) {
-                owners.push(&intent.owner);
-            }
+            let next = groups.len() + 1;
+            let of_owner = *groups.entry(&intent.owner).or_insert(next);
             // What can still be undone is undone, even after another undo of the same resource failed.
-            let group = if undoing { position } else { owners.len() };
+            let group = if undoing { position } else { of_owner };
             items.push(BatchItem { kind: intent.id.kind.clone(), key: intent.id.key.clone(), change, group });
         }
         let cuts =
@@ -111,8 +106,8 @@ impl Run<'_> {
             lineage: self.header.lineage.clone(),
             epoch: Epoch { run: self.header.run, sequence },
             items,
-            ledger: now,
-            ledger_after: Some(after).filter(|after| !after.entries.is_empty()),
+            ledger: ledger(&self.header, host, now),
+            ledger_after: Some(after).filter(|after| !after.is_empty()).map(|after| ledger(&self.header, host, after)),
             deadline: self.engine.limits.batch_deadline,
             restore_after,
         }

@@ -33,7 +33,7 @@ use tune_core::state::State;
 
 pub(crate) use self::finish::{Gathered, chain};
 pub(crate) use self::journal::{Broken, Journal};
-pub(crate) use self::ledger::ledger;
+pub(crate) use self::ledger::{ledger, recorded};
 
 use self::course::Course;
 use crate::conduct::Conduct;
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             let failed = |(_, (_, status)): (StepNumber, &(Intent, StepStatus))| {
                 !matches!(status, StepStatus::Started | StepStatus::Settled(StepOutcome::Done))
             };
-            if journal.of(owner).any(failed) {
+            if journal.is_amiss(owner) && journal.of(owner).any(failed) {
                 let outcome = StepOutcome::NotDone { message: batch::NOT_TRIED.to_owned() };
                 journal.note(Event::Settle { step: *step, outcome });
             } else {

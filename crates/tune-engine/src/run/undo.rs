@@ -1,11 +1,12 @@
 //! Unwinding inside a run: a resource of which one item failed is put back as it was, by the same changes turned
 //! round.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use tune_core::Address;
 use tune_core::item::HostId;
-use tune_core::journal::{Event, StepNumber, StepOutcome, StepStatus};
+use tune_core::journal::{Event, Intent, StepNumber, StepOutcome, StepStatus};
 
 use super::journal::Doubt;
 use super::{Broken, Run};
@@ -106,7 +107,6 @@ impl Run<'_> {
     /// Steps to undo, the last one first: those that wrote something, and those that only changed the record.
     fn to_undo(&self, host: &HostId) -> (Vec<StepNumber>, Vec<StepNumber>) {
         let journal = self.journal();
-        let owners: BTreeSet<&Address> = journal.on(host).map(|(_, (intent, _))| &intent.owner).collect();
         let failed = |owner: &&Address| {
             let statuses: Vec<&StepStatus> = journal.of(owner).map(|(_, (_, status))| status).collect();
             // What is not known yet decides whether the resource is finished or undone.
@@ -114,12 +114,14 @@ impl Run<'_> {
                 && (journal.condemned.contains(*owner)
                     || statuses.iter().any(|status| **status != StepStatus::Settled(StepOutcome::Done)))
         };
-        let failed: BTreeSet<&Address> = owners.into_iter().filter(failed).collect();
-        let done = journal.on(host).rev().filter(|(_, (intent, status))| {
-            *status == StepStatus::Settled(StepOutcome::Done) && failed.contains(&intent.owner)
-        });
+        let of_failed = journal.amiss().filter(failed).flat_map(|owner| journal.of(owner));
+        let is_done = |(_, (intent, status)): &(StepNumber, &(Intent, StepStatus))| {
+            intent.id.host == *host && *status == StepStatus::Settled(StepOutcome::Done)
+        };
+        let mut done: Vec<(StepNumber, &(Intent, StepStatus))> = of_failed.filter(is_done).collect();
+        done.sort_unstable_by_key(|(step, _)| Reverse(*step));
         let (written, recorded): (Vec<_>, Vec<_>) =
-            done.partition(|(_, (intent, _))| intent.change.before != intent.change.after);
+            done.into_iter().partition(|(_, (intent, _))| intent.change.before != intent.change.after);
         let written = written.into_iter().map(|(step, _)| step).collect();
         (written, recorded.into_iter().map(|(step, _)| step).collect())
     }
@@ -136,8 +138,7 @@ impl Run<'_> {
 
     fn tell(&self, host: &HostId) {
         let mut journal = self.journal();
-        let owners: BTreeSet<Address> = journal.on(host).map(|(_, (intent, _))| intent.owner.clone()).collect();
-        for owner in owners {
+        for owner in journal.take_untold(host) {
             let resource = owner.clone();
             let event = match journal.outcome(&owner) {
                 Some(ResourceOutcome::Done { .. }) => RunEvent::Done { resource },

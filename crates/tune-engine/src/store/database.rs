@@ -2,7 +2,8 @@
 //! may not open after a crash, and it reads a damaged page only when asked for it; each of the three is guarded
 //! against here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,6 +60,10 @@ pub(super) struct Database {
     /// The journal's last entry.
     entries: u64,
     link: Link,
+    /// Where sled writes, once it and its folder have reached the disk.
+    log: Option<File>,
+    /// Blobs that have reached the disk.
+    synced: BTreeSet<OsString>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +110,8 @@ impl Database {
             db,
             entries: 0,
             link: FIRST,
+            log: None,
+            synced: BTreeSet::new(),
         })
     }
 
@@ -154,7 +161,7 @@ impl Database {
     }
 
     /// Counts one more opening and returns how many there were.
-    pub(super) fn count_opening(&self) -> Result<u64, Fault> {
+    pub(super) fn count_opening(&mut self) -> Result<u64, Fault> {
         let before: u64 = match self.meta.get(OPENED)? {
             Some(bytes) => record::open(&bytes)?,
             None => 0,
@@ -217,20 +224,37 @@ impl Database {
     }
 
     /// What sled calls flushed is in the page cache only, so its files are synced here.
-    fn durable(&self) -> Result<(), Fault> {
+    fn durable(&mut self) -> Result<(), Fault> {
         self.db.flush()?;
-        let sync = || {
-            File::open(self.folder.join("db"))?.sync_all()?;
-            let blobs = self.folder.join("blobs");
-            if blobs.is_dir() {
-                for blob in fs::read_dir(&blobs)? {
-                    File::open(blob?.path())?.sync_all()?;
-                }
-                File::open(&blobs)?.sync_all()?;
+        self.sync().map_err(Fault::Io)
+    }
+
+    /// The log is one file, made when the database is opened. A blob is written once, whole, under a name that is never
+    /// used again.
+    fn sync(&mut self) -> io::Result<()> {
+        if let Some(log) = &self.log {
+            log.sync_data()?;
+        } else {
+            let log = File::open(self.folder.join("db"))?;
+            log.sync_all()?;
+            File::open(&self.folder)?.sync_all()?;
+            self.log = Some(log);
+        }
+        let blobs = self.folder.join("blobs");
+        if blobs.is_dir() {
+            let mut found = BTreeSet::new();
+            for blob in fs::read_dir(&blobs)? {
+                found.insert(blob?.file_name());
             }
-            File::open(&self.folder)?.sync_all()
-        };
-        sync().map_err(Fault::Io)
+            for name in found.difference(&self.synced) {
+                File::open(blobs.join(name))?.sync_all()?;
+            }
+            if found != self.synced {
+                File::open(&blobs)?.sync_all()?;
+                self.synced = found;
+            }
+        }
+        Ok(())
     }
 }
 

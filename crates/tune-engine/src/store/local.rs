@@ -45,7 +45,7 @@ impl LocalStore {
         export::clear_unfinished(&folder)?;
         let mut warnings = Vec::new();
         let copies = Copies::find(&folder, &mut warnings)?;
-        let mended = mend::open(&folder, &copies, &mut warnings)?;
+        let mut mended = mend::open(&folder, &copies, &mut warnings)?;
         let openings = mended.database.count_opening().map_err(|fault| fault.at(&folder))?;
         let mut store = Self {
             folder,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::export::{check, example as state, in_this_crate};
 use tune_core::contract::{Connector as _, Lookup, ReadRequest};
 use tune_core::item::{FileState, ItemKey, Raw};
-use tune_core::ledger::{Ledger, LedgerEntry};
+use tune_core::ledger::{Entries, Ledger, LedgerEntry};
 use tune_core::problem::Code;
 use tune_core::reading::{Facts, ItemReading, Layer, Reading, Unreachable, Unreadable};
 use tune_core::resource::{Become, Host, Transport};
@@ -28,7 +28,7 @@ fn example() -> Recording {
         epoch: 7,
         writer: "tester@desk".to_owned(),
         host_id: "machine".to_owned(),
-        entries: BTreeMap::from([(
+        entries: Entries::from_iter([(
             ("sysctl".to_owned(), ItemKey::from("vm.swappiness")),
             LedgerEntry {
                 address: "sysctl.a".to_owned(),

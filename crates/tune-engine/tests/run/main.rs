@@ -30,7 +30,7 @@ async fn a_run_is_recorded_and_the_next_plan_is_empty() {
     assert_eq!((fake.live("a", "x"), fake.live("b", "x")), (text("10"), text("10")));
     assert_eq!(memory.runs().len(), 1);
     let ledger = fake.ledger("a").unwrap();
-    assert_eq!((ledger.epoch, ledger.writer.as_str(), ledger.entries.len()), (1, "me@here", 2));
+    assert_eq!((ledger.epoch, ledger.writer.as_str(), ledger.entries.size()), (1, "me@here", 2));
 
     let again = fake.apply(&mut memory, &wants).await.unwrap();
     assert_eq!((again.number, again.result, memory.runs().len()), (None, RunResult::Done, 1));
@@ -162,7 +162,7 @@ async fn what_is_forgotten_leaves_the_ledger_and_keeps_its_value() {
     let one = [wants[0].address.clone()];
     let forgotten = fake.engine().forget(&mut memory, &one, "me@here", &Silent).await.unwrap();
     assert_eq!((forgotten.warnings.len(), forgotten.ended_run), (0, None));
-    assert_eq!((fake.live("a", "x"), fake.ledger("a").unwrap().entries.len()), (text("1"), 1));
+    assert_eq!((fake.live("a", "x"), fake.ledger("a").unwrap().entries.size()), (text("1"), 1));
     let both = [wants[0].address.clone(), wants[1].address.clone()];
     fake.engine().forget(&mut memory, &both, "me@here", &Silent).await.unwrap();
     assert_eq!((fake.ledger("a"), memory.state().last_run), (None, 3));
@@ -378,7 +378,7 @@ async fn a_resource_that_fails_on_its_new_host_stays_on_the_old_one() {
     };
     assert_eq!(failures[0].message, "the kernel says no");
     assert_eq!((fake.live("a", "x"), fake.live("b", "x")), (text("10"), Raw::Absent));
-    assert_eq!((fake.ledger("a").unwrap().entries.len(), fake.ledger("b")), (1, None));
+    assert_eq!((fake.ledger("a").unwrap().entries.size(), fake.ledger("b")), (1, None));
     let owners = |memory: &Memory| memory.state().items.keys().map(|id| id.host.0.clone()).collect::<Vec<_>>();
     assert_eq!(owners(&memory), ["id of a"]);
 

@@ -441,6 +441,16 @@ pub(crate) fn ledger<'a>(run: u64, entries: impl IntoIterator<Item = (&'a str, &
     }
 }
 
+/// Changes every entry of a ledger.
+pub(crate) fn each(ledger: &mut Ledger, change: impl Fn(&mut LedgerEntry)) {
+    let changed = ledger.entries.iter().map(|(key, entry)| {
+        let mut entry = entry.clone();
+        change(&mut entry);
+        (key.clone(), entry)
+    });
+    ledger.entries = changed.collect();
+}
+
 /// The batch that undoes another, and removes the ledger.
 pub(crate) fn inverse(batch: &Batch, sequence: u64) -> Batch {
     let mut inverse = batch.clone();

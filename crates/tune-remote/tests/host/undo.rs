@@ -7,7 +7,7 @@ use std::process::Output;
 use tune_core::contract::Outcome;
 use tune_core::item::Raw;
 
-use crate::ground::{Ground, Shell, batch, file, text};
+use crate::ground::{Ground, Shell, batch, each, file, text};
 
 const SWAPPINESS: &str = "value:/proc/sys/vm/swappiness";
 const DROP_IN: &str = "file:/etc/sysctl.d/99-zz-tune.conf";
@@ -88,9 +88,7 @@ fn an_unknown_original_is_named() {
     for shell in Shell::all() {
         let ground = Ground::new(shell);
         let mut change = batch(1, 1, &[(SWAPPINESS, text("60"), text("10"))]);
-        for entry in change.ledger.entries.values_mut() {
-            entry.original = None;
-        }
+        each(&mut change.ledger, |entry| entry.original = None);
         change.ledger_after = Some(change.ledger.clone());
         ground.apply(&change).unwrap();
         let output = ground.undo(&[]);
@@ -107,9 +105,7 @@ fn what_cannot_be_put_back_is_a_failure() {
         // The value appeared after the ledger was written: it was absent, and no value can be removed.
         let change = batch(1, 1, &[(SWAPPINESS, text("60"), text("10"))]);
         let mut ledger = change.ledger.clone();
-        for entry in ledger.entries.values_mut() {
-            entry.original = Some(Raw::Absent);
-        }
+        each(&mut ledger, |entry| entry.original = Some(Raw::Absent));
         let change = tune_core::contract::Batch { ledger_after: Some(ledger.clone()), ledger, ..change };
         ground.apply(&change).unwrap();
         let output = ground.undo(&[]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tune_core::contract::{Outcome, Sent};
 use tune_core::item::Raw;
 
-use crate::ground::{Ground, Shell, batch, file, inverse, text};
+use crate::ground::{Ground, Shell, batch, each, file, inverse, text};
 
 const SWAPPINESS: &str = "value:/proc/sys/vm/swappiness";
 const DROP_IN: &str = "file:/etc/sysctl.d/99-zz-tune.conf";
@@ -228,9 +228,7 @@ fn metacharacters_in_every_text_are_only_text() {
         let mut change =
             batch(1, 1, &[(SWAPPINESS, text("60"), text(evil)), (&key, Raw::Absent, file(format!("{evil}\n"), 0o644))]);
         change.ledger.writer = evil.to_owned();
-        for entry in change.ledger.entries.values_mut() {
-            entry.address = evil.to_owned();
-        }
+        each(&mut change.ledger, |entry| entry.address = evil.to_owned());
         assert_eq!(ground.apply(&change).unwrap(), [Outcome::Done, Outcome::Done], "{shell:?}");
         assert_eq!(ground.text("/proc/sys/vm/swappiness"), format!("{evil}\n"));
         assert_eq!(ground.text(path), format!("{evil}\n"));

@@ -14,7 +14,7 @@ use tune_core::contract::{
     ReadRequest, Sight,
 };
 use tune_core::item::{Change, ItemKey, Raw};
-use tune_core::ledger::Ledger;
+use tune_core::ledger::{Entries, Ledger};
 use tune_core::reading::{HostReading, ItemReading, Unreadable};
 use tune_core::resource::{Api, Become, Host, Provider, Transport};
 use tune_core::value::Value;
@@ -172,7 +172,7 @@ impl Lab {
                 epoch: 1,
                 writer: "me@here".to_owned(),
                 host_id: "cluster".to_owned(),
-                entries: BTreeMap::new(),
+                entries: Entries::default(),
             },
             ledger_after: None,
             deadline,
