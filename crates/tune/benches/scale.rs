@@ -1,9 +1,11 @@
 //! What many resources cost: three shapes of configurations over a provider that does nothing, and beside it the same
 //! shapes in Terraform with `terraform_data`, where one is installed.
 //!
-//! `cargo bench -p tune --bench scale` prints one table: CPU seconds and peak memory of each command, each in a process
-//! of its own, state and durable journal included, printing the plan left out. `TUNE_BENCH_SIZES=1000,10000` chooses the
-//! sizes, `TUNE_BENCH_TERRAFORM=1000` up to which size Terraform takes part.
+//! `cargo bench -p tune --bench scale` prints one table: CPU seconds (median of the rounds) and peak memory of each
+//! command, each in a process of its own, state and durable journal included, printing the plan left out; and CPU per
+//! resource, which stays the same where cost grows in step with size. `TUNE_BENCH_SIZES=1000,10000` chooses the sizes,
+//! `TUNE_BENCH_SHAPES=wide` the shapes, `TUNE_BENCH_ROUNDS=3` how often, and `TUNE_BENCH_TERRAFORM=1000` up to which size
+//! Terraform takes part, in the first round alone.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -41,41 +43,66 @@ fn main() {
         return;
     }
     if let Some(position) = arguments.iter().position(|argument| argument == "--one") {
-        one(&arguments[position + 1], Path::new(&arguments[position + 2]));
+        let folder = Path::new(&arguments[position + 2]);
+        one(&arguments[position + 1], folder);
+        // A short process is gone before anybody else could look.
+        let peak = peak_kib("self").expect("Linux says so of every process");
+        fs::write(folder.join("peak"), peak.to_string()).expect("the folder is ours");
         return;
     }
-    let sizes: Vec<usize> = env::var("TUNE_BENCH_SIZES")
-        .unwrap_or_else(|_| "1000,10000,50000".to_owned())
-        .split(',')
-        .filter_map(|size| size.trim().parse().ok())
-        .collect();
-    let theirs = env::var("TUNE_BENCH_TERRAFORM").ok().and_then(|size| size.parse().ok()).unwrap_or(0);
+    let list = |name: &str, default: &str| -> Vec<String> {
+        let text = env::var(name).unwrap_or_else(|_| default.to_owned());
+        text.split(',').map(|entry| entry.trim().to_owned()).collect()
+    };
+    let number = |text: &String| text.parse::<usize>().expect("sizes and rounds are numbers");
+    let sizes: Vec<usize> = list("TUNE_BENCH_SIZES", "1000,10000,50000").iter().map(number).collect();
+    let rounds = number(&list("TUNE_BENCH_ROUNDS", "3")[0]);
+    let theirs = number(&list("TUNE_BENCH_TERRAFORM", "0")[0]);
     println!(
-        "{:>6} {:>6} {:<11} {:>9} {:>8} {:>12} {:>10} {:>7}",
-        "shape", "N", "command", "tune CPU", "peak", "terraform", "peak", "ratio"
+        "{:>6} {:>6} {:<11} {:>9} {:>8} {:>7} {:>12} {:>10} {:>7}",
+        "shape", "N", "command", "tune CPU", "each", "peak", "terraform", "peak", "ratio"
     );
-    for shape in SHAPES {
+    for shape in list("TUNE_BENCH_SHAPES", &SHAPES.join(",")) {
         for size in &sizes {
-            table(shape, *size, theirs);
+            table(&shape, *size, rounds, theirs);
         }
     }
 }
 
-fn table(shape: &str, size: usize, theirs: usize) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    fs::write(folder.path().join("main.tune.hcl"), tune_hcl(shape, size)).expect("the folder is ours");
+fn table(shape: &str, size: usize, rounds: usize, theirs: usize) {
+    let ours: Vec<[Cost; COMMANDS.len()]> = (0..rounds).map(|_| round(shape, size)).collect();
     let terraform = (size <= theirs).then(|| terraform(shape, size)).flatten();
-    for command in COMMANDS {
-        let this = env::current_exe().expect("this program has a path");
-        let ours = measure(Command::new(this).args(["--one", command]).arg(folder.path()));
-        let them = terraform.as_ref().map(|folder| measure(&mut terraform_command(command, folder.path())));
-        let mut line = format!("{shape:>6} {size:>6} {command:<11} {:>7.2} s {:>5} MB", ours.cpu, ours.peak_kib / 1024);
-        if let Some(them) = them {
-            let ratio = them.cpu / ours.cpu.max(0.01);
+    for (index, command) in COMMANDS.iter().enumerate() {
+        let Cost { cpu, peak_kib } = median(ours.iter().map(|costs| costs[index]).collect());
+        #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
+        let each = cpu * 1e6 / size as f64;
+        let mut line =
+            format!("{shape:>6} {size:>6} {command:<11} {cpu:>7.2} s {each:>5.0} µs {:>4} MB", peak_kib / 1024);
+        if let Some(folder) = &terraform {
+            let them = measure(&mut terraform_command(command, folder.path()));
+            let ratio = them.cpu / cpu.max(0.01);
             let _ = write!(line, " {:>10.2} s {:>7} MB {ratio:>6.0}x", them.cpu, them.peak_kib / 1024);
         }
         println!("{line}");
     }
+}
+
+/// All commands one after another, on a state of their own.
+fn round(shape: &str, size: usize) -> [Cost; COMMANDS.len()] {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("main.tune.hcl"), tune_hcl(shape, size)).expect("the folder is ours");
+    let this = env::current_exe().expect("this program has a path");
+    COMMANDS.map(|command| {
+        let cost = measure(Command::new(&this).args(["--one", command]).arg(folder.path()));
+        let peak = fs::read_to_string(folder.path().join("peak")).expect("it was written before the process ended");
+        Cost { peak_kib: peak.parse().expect("it is a number"), ..cost }
+    })
+}
+
+/// By CPU seconds; the peaks hardly differ.
+fn median(mut costs: Vec<Cost>) -> Cost {
+    costs.sort_by(|one, other| one.cpu.total_cmp(&other.cpu));
+    costs[costs.len() / 2]
 }
 
 fn tune_hcl(shape: &str, size: usize) -> String {
@@ -139,6 +166,7 @@ fn terraform_command(command: &str, folder: &Path) -> Command {
     terraform
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Cost {
     cpu: f64,
     peak_kib: u64,
@@ -156,11 +184,7 @@ fn measure(command: &mut Command) -> Cost {
     let id = child.id();
     let watcher = std::thread::spawn(move || {
         let mut peak = 0;
-        while let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let Some(kib) = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()) else {
-                break;
-            };
+        while let Some(kib) = peak_kib(&id.to_string()) {
             peak = peak.max(kib);
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -173,6 +197,13 @@ fn measure(command: &mut Command) -> Cost {
     let status = child.wait().expect("the command ends");
     assert!(status.success(), "{command:?}: {complaints}");
     Cost { cpu: children() - before, peak_kib: watcher.join().unwrap_or(0) }
+}
+
+/// The highest resident memory that a process reached so far.
+fn peak_kib(process: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// The CPU seconds of all children that have ended.
