@@ -15,9 +15,13 @@ dates() {
 # survey ARGUMENT...: prints one record about each path, then the modes and contents of all files that can be read. An
 # argument that is no path is a mark; it is handed back, so that the reader knows which glob gave which files.
 survey() {
+  # The files that can be read, and the same with what separates their contents, as the numbers of the arguments: a list
+  # that is put together anew for every path would take minutes for thousands.
+  readable=
+  contents=
+  number=0
   for path do
-    # The list turns into the files that can be read: each is dropped in front, and put back at the end if it is one.
-    shift
+    number=$((number + 1))
     case $path in
     /*"$newline"*) continue ;; # Nothing that we ask for has such a name.
     /*) ;;
@@ -41,7 +45,10 @@ survey() {
       fi
       if [ -r "$path" ]; then
         access=r
-        [ "$type" != file ] || set -- "$@" "$path"
+        if [ "$type" = file ]; then
+          readable="$readable \"\${$number}\""
+          contents="$contents \"\${$number}\" /proc/self/environ"
+        fi
       fi
       [ ! -w "$path" ] || access=${access}w
     else
@@ -55,22 +62,12 @@ survey() {
     printf '%s path %s %s %s\n' "$nonce" "$type" "${access:--}" "$path"
   done
   printf '%s stat\n' "$nonce"
-  [ $# -eq 0 ] || stat -L -c '%a %u %g %n' -- "$@" </dev/null
+  [ -z "$readable" ] || eval "stat -L -c '%a %u %g %n' -- $readable </dev/null"
   printf '%s bytes\n' "$nonce"
   # One process reads everything. What separates two files is cat's own environment, which holds nothing but the nonce:
   # no content can imitate it. (The shell's `read` is no way: it asks for one byte at a time, and the kernel answers the
   # second request about a file in /proc/sys with nothing, so that 60 would be read as 6.)
-  set -- /proc/self/environ /proc/self/environ "$@"
-  number=0
-  for path do
-    shift
-    number=$((number + 1))
-    if [ "$number" -gt 2 ]; then
-      set -- "$@" "$path" /proc/self/environ
-    else
-      set -- "$@" "$path"
-    fi
-  done
-  env -i "TUNE=$nonce" "PATH=$PATH" cat -- "$@" </dev/null
+  # What is evaluated holds numbers and names from here, never a path.
+  eval 'env -i "TUNE=$nonce" "PATH=$PATH" cat -- /proc/self/environ /proc/self/environ '"$contents"' </dev/null'
   printf '\n%s end\n' "$nonce"
 }
