@@ -182,3 +182,27 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_runbooks_page_names_every_test_of_a_row_and_no_other() {
+    let name = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap().to_owned();
+    let page = read("docs/guides/first-runbook.md");
+    let named: BTreeSet<String> = page.split('`').filter(|word| word.starts_with("row_")).map(str::to_owned).collect();
+    let real: BTreeSet<String> = packages()
+        .into_iter()
+        .flat_map(|(folder, _)| sources(&folder))
+        .flat_map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            text.lines().filter_map(|line| Some(name(line.split_once("fn row_")?.1))).collect::<Vec<_>>()
+        })
+        .map(|rest| format!("row_{rest}"))
+        .collect();
+    assert_eq!(named, real);
+    // Each test stands in the line of its own row.
+    for line in page.lines().filter(|line| line.starts_with("| 0.") || line.starts_with("| 1.")) {
+        let row = line.split(' ').nth(1).unwrap().replace('.', "_");
+        let tests: Vec<&str> = line.split('`').filter(|word| word.starts_with("row_")).collect();
+        let is_its_own = |test: &&str| test.starts_with(&format!("row_{row}_"));
+        assert!(!tests.is_empty() && tests.iter().all(is_its_own), "{line}");
+    }
+}

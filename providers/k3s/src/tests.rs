@@ -176,7 +176,7 @@ fn number(number: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_healthy_cluster_has_three_voters_and_a_leader() {
+async fn row_0_13_health_is_readyz_and_ready_nodes_and_every_voter() {
     let expect = [
         ("ready", Value::from(true)),
         ("nodes_ready", Value::from(true)),
@@ -184,10 +184,7 @@ async fn a_healthy_cluster_has_three_voters_and_a_leader() {
         ("voters", number(3)),
         ("healthy_voters", number(3)),
         ("has_leader", Value::from(true)),
-        // The lease names another server, and is not raft.
         ("etcd_leader", Value::from("still-fawn")),
-        ("lease_holder", Value::from("pve")),
-        ("lease_transitions", number(12)),
         ("max_lag", number(0)),
         ("versions", Value::List(vec![Value::from("v1.33.4+k3s1"), Value::from("v1.33.5+k3s1")])),
         ("servers.0.host", Value::from("pve")),
@@ -198,6 +195,20 @@ async fn a_healthy_cluster_has_three_voters_and_a_leader() {
     ];
     let answer = check(&three(), &expect).await;
     assert_eq!(crate::source().quorum(&answer), Some(Quorum { voters: 3, healthy: 3 }));
+}
+
+#[tokio::test]
+async fn row_0_11_the_lease_is_reported_and_is_not_the_raft_leader() {
+    let lease = [("lease_holder", Value::from("pve")), ("lease_transitions", number(12))];
+    let answer = check(&three(), &lease).await;
+    assert_eq!(at(&answer, "etcd_leader"), &Value::from("still-fawn"));
+    // The lease stays where it is when raft loses its leader.
+    let mut servers = three();
+    for server in &mut servers {
+        server.etcd = Some((metrics(0, 0, 5000, 5000), 200));
+    }
+    let answer = check(&servers, &lease).await;
+    assert_eq!((at(&answer, "has_leader"), at(&answer, "etcd_leader")), (&Value::from(false), &Value::Null));
 }
 
 #[tokio::test]
@@ -291,7 +302,7 @@ async fn one_server_alone_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn when_nobody_knows_nothing_is_said() {
+async fn row_0_10_silence_is_not_health() {
     let mut servers = three();
     for server in &mut servers {
         server.is_up = false;

@@ -4,6 +4,7 @@ mod contract;
 mod desired;
 mod impact;
 mod oracle;
+mod putting_back;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};

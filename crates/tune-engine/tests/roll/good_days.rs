@@ -13,7 +13,7 @@ use crate::bench::{Bench, rollout};
 use crate::cluster::{Boot, host};
 
 #[tokio::test(start_paused = true)]
-async fn members_go_one_after_another_and_the_leader_goes_last() {
+async fn row_0_9_members_go_one_after_another_and_the_leader_goes_last() {
     let bench = Bench::voting(&["a", "b", "c"]);
     let report = bench.apply().await.unwrap();
     assert_eq!(report.result, RunResult::Done, "{report:?}");
@@ -104,7 +104,7 @@ async fn a_leader_that_moves_is_still_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_must_hold_without_a_break() {
+async fn row_0_12_a_gate_must_hold_without_a_break() {
     let bench = Bench::voting(&["a", "b", "c"]);
     let began = Instant::now();
     bench.apply().await.unwrap();

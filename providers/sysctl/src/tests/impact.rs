@@ -4,7 +4,7 @@ use tune_core::contract::{Effect, Kind};
 use tune_core::item::{FileState, ItemKey, Raw};
 use tune_core::resource::Consent;
 
-use super::{FILE, World, short, wanted};
+use super::{FILE, World, resource, short, wanted};
 
 fn check(world: &World, settings: &[(&str, &str)], expect: &[&str]) {
     assert_eq!(world.said(settings), expect);
@@ -19,10 +19,14 @@ const TEN: &[(&str, &str)] = &[("vm.swappiness", "10")];
 #[test]
 fn a_plain_change_says_nothing() {
     check(&swappiness(), TEN, &[]);
+}
+
+#[test]
+fn row_0_9_a_parameter_is_in_force_at_once_and_needs_no_reboot() {
     let impact = swappiness().judge(TEN);
     assert_eq!(impact.items[&ItemKey::from("vm.swappiness")].effect, Effect::AtOnce);
     assert_eq!(impact.items[&ItemKey::from(FILE)].effect, Effect::NextBoot);
-    assert!(impact.items.values().all(|item| !item.may_cut_connection));
+    assert!(impact.items.values().all(|item| item.activations.is_empty() && !item.may_cut_connection));
 }
 
 #[test]
@@ -75,7 +79,6 @@ fn a_later_file_is_named() {
     );
     check(&swappiness().with("/etc/sysctl.d/zz-late.conf", "vm.swappiness = 0xa"), TEN, &[]);
     check(&swappiness().with("/etc/sysctl.d/zz-late.conf", "vm.swap* = 30"), TEN, &[]);
-    check(&swappiness().with("/etc/sysctl.d/99-sysctl.conf", "vm.swappiness = 60"), TEN, &[]);
     check(
         &swappiness().with("/run/sysctl.d/zz.conf", "-vm.swappiness"),
         TEN,
@@ -86,7 +89,7 @@ fn a_later_file_is_named() {
 }
 
 #[test]
-fn the_other_half_of_a_pair_overrides_too() {
+fn row_0_5_the_other_half_of_the_pair_overrides_too() {
     let world = World::new(&[("vm.dirty_ratio|vm.dirty_bytes", "vm.dirty_ratio=20")]);
     let not_sync = "# dirty_not_sync settings[\"vm.dirty_ratio\"]: vm.dirty_ratio decides when buffered writers must \
                     wait; \
@@ -370,7 +373,7 @@ fn a_revert_is_judged_like_any_write() {
 }
 
 #[test]
-fn facts_that_make_a_setting_useless_are_said() {
+fn row_0_4_swappiness_without_swap_is_said_to_do_nothing() {
     let mut world = swappiness();
     world.facts.swap_active = Some(false);
     check(
@@ -379,6 +382,29 @@ fn facts_that_make_a_setting_useless_are_said() {
         &["# swap_off settings[\"vm.swappiness\"]: vm.swappiness has no effect while no swap is active on this \
              machine."],
     );
+    world.facts.swap_active = Some(true);
+    check(&world, TEN, &[]);
+}
+
+#[test]
+fn row_0_4_another_file_wins_over_the_runbooks_name_and_not_over_ours() {
+    let debian = swappiness().with("/etc/sysctl.d/99-sysctl.conf", "vm.swappiness = 60");
+    check(&debian, TEN, &[]);
+    let mut named = resource(TEN);
+    named.attributes.insert("drop_in".to_owned(), "99-etcd.conf".into());
+    let impact = debian.judge_desired(&crate::kind().desired(&named).unwrap());
+    let said: Vec<&str> = impact.advice.iter().map(|advice| advice.text.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "/etc/sysctl.d/99-sysctl.conf:1 sets vm.swappiness = 60 after our file: the next boot would undo this. Remove \
+          that line, or set drop_in to a later name."
+        ]
+    );
+}
+
+#[test]
+fn a_keepalive_reaches_only_sockets_that_ask_for_it() {
     check(
         &World::new(&[("net.ipv4.tcp_keepalive_time", "7200"), ("net.ipv4.tcp_keepalive_intvl", "75")]),
         &[("net.ipv4.tcp_keepalive_time", "600"), ("net.ipv4.tcp_keepalive_intvl", "30")],
@@ -423,7 +449,7 @@ fn interfaces_are_taken_into_account() {
 }
 
 #[test]
-fn the_background_threshold_must_be_below() {
+fn row_0_6_the_background_threshold_must_be_below() {
     let pair = |first: &str| format!("{first}_ratio|{first}_bytes");
     let (foreground, background) = (pair("vm.dirty"), pair("vm.dirty_background"));
     let world = World::new(&[(&foreground, "vm.dirty_ratio=20"), (&background, "vm.dirty_background_ratio=10")])

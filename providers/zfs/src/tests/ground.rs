@@ -180,6 +180,18 @@ fn a_change_is_judged_made_and_put_back() {
 }
 
 #[test]
+fn row_0_16_what_was_there_comes_back_and_not_the_default() {
+    let ground = Ground::new();
+    ground.write("/sys/module/zfs/parameters/zfs_txg_timeout", "17\n", 0o644);
+    let changes = ground.changes(&wanted(&[("zfs_txg_timeout", "3")]));
+    assert_eq!(ground.apply(1, &changes), vec![Outcome::Done; 2]);
+    assert_eq!(ground.text("/sys/module/zfs/parameters/zfs_txg_timeout"), "3\n");
+    let back: Vec<_> = changes.into_iter().map(|(key, change)| (key, change.inverse())).collect();
+    assert_eq!(ground.apply(2, &back), vec![Outcome::Done; 2]);
+    assert_eq!(ground.text("/sys/module/zfs/parameters/zfs_txg_timeout"), "17\n");
+}
+
+#[test]
 fn a_size_that_the_cache_ignores_is_refused_and_leaves_no_trace() {
     let ground = Ground::new();
     let desired = wanted(&[("zfs_arc_max", "8GiB")]);

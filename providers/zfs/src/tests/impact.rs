@@ -29,9 +29,13 @@ const NOT_SYNC: &str = "# txg_not_sync parameters[\"zfs_txg_timeout\"]: zfs_txg_
                         writes (the intent log acknowledges those); expect smaller, more frequent transaction groups.";
 
 #[test]
-fn a_shorter_timeout_is_no_faster_write() {
+fn row_0_2_a_shorter_timeout_is_no_faster_write() {
     check(&five(), THREE, &[NOT_SYNC]);
     check(&three(), THREE, &[]);
+}
+
+#[test]
+fn row_0_7_the_timeout_is_set_at_once_and_needs_nothing_more() {
     let impact = five().judge(THREE);
     assert_eq!(impact.items[&ItemKey::from("zfs.zfs_txg_timeout")].effect, Effect::AtOnce);
     assert_eq!(impact.items[&ItemKey::from(FILE)].effect, Effect::NextBoot);
@@ -106,11 +110,6 @@ fn what_wins_at_the_next_load_is_named() {
     ] {
         check(&three().with(path, text), THREE, &[]);
     }
-    // With the runbook's name, the installer's file wins over ours.
-    let mut named = THREE.to_vec();
-    named.push(("@drop_in", "zfs-etcd.conf"));
-    let said = five().with("/etc/modprobe.d/zfs.conf", "options zfs zfs_txg_timeout=10").said(&named);
-    assert!(said[1].contains("/etc/modprobe.d/zfs.conf:1 sets zfs_txg_timeout = 10 after our file"), "{said:?}");
     let mut closed = three().with("/run/modprobe.d/x.conf", "");
     closed.unreadable.insert("/run/modprobe.d/x.conf".to_owned());
     check(
@@ -119,6 +118,46 @@ fn what_wins_at_the_next_load_is_named() {
         &["# next_load_unknown : /run/modprobe.d/x.conf cannot be read by this user, so what the \
                              next load would use is not known."],
     );
+}
+
+/// What the runbook writes with `>`, into a file of this name.
+const ITS_FILE: &[(&str, &str)] = &[("zfs_txg_timeout", "3"), ("@drop_in", "zfs-etcd.conf")];
+
+#[test]
+fn row_0_8_a_file_that_is_there_is_not_written_over() {
+    let there = five().with("/etc/modprobe.d/zfs-etcd.conf", "options zfs zfs_arc_max=8589934592\n");
+    let said = there.said(ITS_FILE);
+    assert!(
+        said[0].starts_with("! foreign_file drop_in: `/etc/modprobe.d/zfs-etcd.conf` is somebody else's"),
+        "{said:?}"
+    );
+    // A name of its own leaves that file alone.
+    check(&there, THREE, &[NOT_SYNC]);
+}
+
+#[test]
+fn row_0_8_the_installers_file_sorts_after_the_runbooks_and_wins() {
+    let installed = five().with("/etc/modprobe.d/zfs.conf", "options zfs zfs_txg_timeout=10");
+    let said = installed.said(ITS_FILE);
+    assert!(said[1].contains("/etc/modprobe.d/zfs.conf:1 sets zfs_txg_timeout = 10 after our file"), "{said:?}");
+    check(&installed, THREE, &[NOT_SYNC]);
+}
+
+#[test]
+fn row_1_8_what_runs_and_what_the_next_load_takes_are_read_apart() {
+    // The runbook's two lines by hand, on a host with the installer's file: it runs with 3, and will load with 5.
+    let by_hand = World::new(&[("zfs_txg_timeout", "3")])
+        .with("/etc/modprobe.d/zfs-etcd.conf", "options zfs zfs_txg_timeout=3\n")
+        .with("/etc/modprobe.d/zfs.conf", "options zfs zfs_txg_timeout=5\n");
+    let layers = |world: &World| {
+        let key = ItemKey::from("zfs.zfs_txg_timeout");
+        let reading = world.item(&key, &world.evidence(std::slice::from_ref(&key))).unwrap();
+        [reading.running.value, reading.next_start.value].map(Option::unwrap_or_default)
+    };
+    assert_eq!(layers(&by_hand), ["3", "5"]);
+    // Our file beats both.
+    let ours = by_hand.with(FILE, &format!("{MARK}options zfs zfs_txg_timeout=3\n"));
+    assert_eq!(layers(&ours), ["3", "3"]);
 }
 
 #[test]
@@ -263,7 +302,7 @@ fn dirty_data_stays_below_its_cap() {
 }
 
 #[test]
-fn the_boot_image_is_built_anew_where_zfs_comes_from_it() {
+fn row_0_8_the_boot_image_is_built_anew_where_zfs_comes_from_it() {
     let desired = wanted(THREE);
     let anew = [format!("{}: rebuild of the boot image", FILE.rsplit('/').next().unwrap())];
     assert!(five().activations(&desired).is_empty(), "root is on ext4");
@@ -282,7 +321,16 @@ fn the_boot_image_is_built_anew_where_zfs_comes_from_it() {
          the present lines."
         )],
     );
-    // A revert needs it again, or the removed line would come back at boot.
+    // Somebody else's line counts only when the image has it.
+    let theirs = "/etc/modprobe.d/zzz.conf";
+    let theirs_stale = three().root_on_zfs().with(theirs, "options zfs zfs_txg_timeout=3\n").at(theirs, 200);
+    let said = theirs_stale.said(THREE);
+    assert!(said.len() == 1 && said[0].starts_with("# stale_image ") && said[0].contains(theirs), "{said:?}");
+}
+
+#[test]
+fn row_0_17_a_line_that_is_taken_out_leaves_the_boot_image_too() {
+    let anew = [format!("{}: rebuild of the boot image", FILE.rsplit('/').next().unwrap())];
     let mut revert = wanted(THREE);
     revert.items.retain(|item| item.key.0 == FILE);
     revert.items[0].want = Raw::Absent;
@@ -290,9 +338,4 @@ fn the_boot_image_is_built_anew_where_zfs_comes_from_it() {
     assert!(three().activations(&revert).is_empty());
     revert.items[0].want = Raw::File(FileState::public("# there before\n"));
     assert_eq!(three().root_on_zfs().activations(&revert), anew);
-    // Somebody else's line counts only when the image has it.
-    let theirs = "/etc/modprobe.d/zzz.conf";
-    let theirs_stale = three().root_on_zfs().with(theirs, "options zfs zfs_txg_timeout=3\n").at(theirs, 200);
-    let said = theirs_stale.said(THREE);
-    assert!(said.len() == 1 && said[0].starts_with("# stale_image ") && said[0].contains(theirs), "{said:?}");
 }
