@@ -331,7 +331,13 @@ impl Progress {
     /// Returns whether the running system uses what a done step left there, as far as the run saw: nothing had to be
     /// activated, or all of it was and came back.
     fn is_in_effect(&self, step: StepNumber, intent: &Intent) -> bool {
-        intent.needs.iter().all(|need| self.back_since(step, intent).any(|activation| activation.covers(need)))
+        self.owes(step, intent).is_empty()
+    }
+
+    /// Returns what a step still needs before it is in effect, as far as the run saw.
+    fn owes(&self, step: StepNumber, intent: &Intent) -> BTreeSet<Activation> {
+        let took_place = |need: &&Activation| self.back_since(step, intent).any(|activation| activation.covers(need));
+        intent.needs.iter().filter(|need| !took_place(need)).cloned().collect()
     }
 
     /// Returns whether what an undone step had made of the running system is gone, as far as the run saw. An undo activates
@@ -432,6 +438,7 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
             {
                 if let Some(record) = state.items.get_mut(&intent.id) {
                     record.applied.clone_from(&intent.change.after);
+                    record.owes = progress.owes(*step, intent);
                 }
             }
             StepStatus::Settled(StepOutcome::Undone)
@@ -439,7 +446,9 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
             {
                 keep_undone(&mut state, intent);
             }
-            StepStatus::Settled(StepOutcome::Done) => record(&mut state, intent, header.run),
+            StepStatus::Settled(StepOutcome::Done) => {
+                record(&mut state, intent, progress.owes(*step, intent), header.run);
+            }
             StepStatus::Settled(StepOutcome::Stuck { live, .. }) => keep(&mut state, intent, live.as_ref()),
             StepStatus::Settled(StepOutcome::NotDone { .. } | StepOutcome::Undone)
             | StepStatus::Started
@@ -470,7 +479,7 @@ pub fn forget_what_owns_nothing(state: &mut State) {
     state.hosts.retain(|id, _| machines.contains(id));
 }
 
-fn record(state: &mut State, intent: &Intent, run: u64) {
+fn record(state: &mut State, intent: &Intent, owes: BTreeSet<Activation>, run: u64) {
     match &intent.purpose {
         Purpose::Release => {
             state.items.remove(&intent.id);
@@ -479,6 +488,7 @@ fn record(state: &mut State, intent: &Intent, run: u64) {
             if let Some(record) = state.items.get_mut(&intent.id) {
                 record.applied.clone_from(&intent.change.after);
                 record.rolled_back_in = Some(run);
+                record.owes = owes;
             }
         }
         Purpose::Manage { adopt } => {
@@ -489,6 +499,8 @@ fn record(state: &mut State, intent: &Intent, run: u64) {
                 original,
                 applied: intent.change.after.clone(),
                 rolled_back_in: None,
+                // What is wanted and not in effect shows in every reading.
+                owes: BTreeSet::new(),
             };
             state.items.insert(intent.id.clone(), record);
         }
@@ -503,6 +515,7 @@ fn keep_undone(state: &mut State, intent: &Intent) {
         original: original.clone(),
         applied: intent.change.before.clone(),
         rolled_back_in: None,
+        owes: intent.needs.clone(),
     };
     state.items.entry(intent.id.clone()).or_insert(record);
 }
@@ -521,6 +534,7 @@ fn keep(state: &mut State, intent: &Intent, live: Option<&Raw>) {
                 original,
                 applied: intent.change.after.clone(),
                 rolled_back_in: None,
+                owes: BTreeSet::new(),
             };
             state.items.insert(intent.id.clone(), record);
         }

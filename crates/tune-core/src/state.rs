@@ -71,6 +71,9 @@ pub struct Record {
     pub applied: Raw,
     /// The run that rolled the item back to a value from before an earlier run, until it is applied again.
     pub rolled_back_in: Option<u64>,
+    /// What was not seen to take place since `applied` was put back: until then the running system may use what `tune`
+    /// had made of it, and a reading need not show that, because a file that is gone names no value.
+    pub owes: BTreeSet<Activation>,
 }
 
 /// What was there first.

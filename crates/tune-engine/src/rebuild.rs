@@ -1,7 +1,7 @@
 //! Rebuilding a lost state from the ledgers that every host carries: `state import -from-hosts`. What ledgers do not
 //! hold is lost: the history of runs, dependencies among resources, and `prevent_revert`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tune_core::Address;
 use tune_core::contract::ReadRequest;
@@ -144,5 +144,5 @@ fn record(entry: &LedgerEntry, owner: &Address, run: u64, time: &str) -> Record 
         None => Original::Unknown,
     };
     let applied = entry.ours.last().or(entry.original.as_ref()).cloned().unwrap_or(Raw::Absent);
-    Record { owner: owner.clone(), original, applied, rolled_back_in: None }
+    Record { owner: owner.clone(), original, applied, rolled_back_in: None, owes: BTreeSet::new() }
 }

@@ -132,7 +132,7 @@ fn a_stuck_item_keeps_its_original_and_what_could_be_ours() {
 }
 
 /// What a run leaves recorded of one item: its intent, with what the journal says after it.
-fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
+fn left(purpose: Purpose, events: &[Event]) -> Option<Record> {
     let (fleet, header, mut intents) = a_run(1);
     let mut intent = intents.remove(0);
     let verbs = [Verb::BootImage, Verb::Reboot];
@@ -141,7 +141,13 @@ fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
     if purpose == Purpose::Release {
         intent.change = intent.change.inverse();
         let original = Original::Known { raw: text("60"), next_boot: None, run: 1, time: String::new() };
-        let record = Record { owner: intent.owner.clone(), original, applied: text("10"), rolled_back_in: None };
+        let record = Record {
+            owner: intent.owner.clone(),
+            original,
+            applied: text("10"),
+            rolled_back_in: None,
+            owes: BTreeSet::new(),
+        };
         before.items.insert(intent.id.clone(), record);
         intent.purpose = purpose;
     }
@@ -151,7 +157,7 @@ fn left(purpose: Purpose, events: &[Event]) -> Option<Raw> {
     for event in events {
         progress.take(event).unwrap();
     }
-    conclude(&before, &progress).items.get(&id).map(|record| record.applied.clone())
+    conclude(&before, &progress).items.remove(&id)
 }
 
 #[test]
@@ -167,16 +173,21 @@ fn what_is_back_and_not_in_effect_stays_recorded() {
     let (order, image) = (|number| ordered(number, Verb::Reboot), ordered(1, Verb::BootImage));
     let back = |number| Event::Activated { number, outcome: ActivationOutcome::Back(9) };
     let never = |number| Event::Activated { number, outcome: ActivationOutcome::Failed { message: String::new() } };
-    let released = |events: &[Event]| left(Purpose::Release, events);
+    let released = |events: &[Event]| left(Purpose::Release, events).map(|record| record.applied);
+    let owed = |purpose, events: &[Event]| -> Vec<Verb> {
+        left(purpose, events).unwrap().owes.iter().map(|activation| activation.verb).collect()
+    };
     assert_eq!(released(std::slice::from_ref(&done)), Some(text("60")), "killed before the reboot was ordered");
     assert_eq!(released(&[done.clone(), order(1)]), Some(text("60")), "killed while it was waited for");
     assert_eq!(released(&[done.clone(), order(1), never(1)]), Some(text("60")));
     let built = [done.clone(), image, back(1)];
     assert_eq!(released(&built), Some(text("60")), "killed between the boot image and the reboot");
     assert_eq!(released(&[&built[..], &[order(2), back(2)]].concat()), None, "in effect, so let go of");
+    assert_eq!(owed(Purpose::Release, std::slice::from_ref(&done)), [Verb::BootImage, Verb::Reboot]);
+    assert_eq!(owed(Purpose::Release, &built), [Verb::Reboot], "the image need not be built again");
     assert_eq!(released(&[order(1), back(1), done.clone()]), Some(text("60")), "another reboot, before it");
 
-    let managed = |events: &[Event]| left(Purpose::Manage { adopt: None }, events);
+    let managed = |events: &[Event]| left(Purpose::Manage { adopt: None }, events).map(|record| record.applied);
     let undo = [Event::Undo { step: 1 }, Event::Settle { step: 1, outcome: StepOutcome::Undone }];
     let undone = |first: &[Event], then: &[Event]| managed(&[first, &undo, then].concat());
     assert_eq!(undone(std::slice::from_ref(&done), &[]), None, "nothing had come into effect");

@@ -148,6 +148,9 @@ pub(super) struct ItemText {
     /// The run that rolled it back, until it is applied again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolled_back_in: Option<u64>,
+    /// What was not seen to take place since it was put back: until then the running system may use what was there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    owes: Vec<ActivationText>,
 }
 
 /// What was there first.
@@ -403,6 +406,7 @@ impl From<(&ItemId, &Record)> for ItemText {
             original: (&record.original).into(),
             applied: (&record.applied).into(),
             rolled_back_in: record.rolled_back_in,
+            owes: record.owes.iter().map(Into::into).collect(),
         }
     }
 }
@@ -417,6 +421,7 @@ impl TryFrom<ItemText> for (ItemId, Record) {
             original: text.original.try_into()?,
             applied: text.applied.try_into()?,
             rolled_back_in: text.rolled_back_in,
+            owes: text.owes.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         };
         Ok((id, record))
     }

@@ -1,10 +1,12 @@
 //! The export is an interface: its format is pinned by a golden file per version and by a schema. `TUNE_REGENERATE=1`
 //! writes the current ones.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::values::{item, run_record, with_items};
+use tune_core::activation::{Activation, Verb};
 use tune_core::item::{FileState, Raw};
 use tune_core::state::Original;
 use tune_engine::local::{Export, OpenRun, parse_export, print_export, schema};
@@ -15,6 +17,7 @@ pub(crate) fn example() -> Export {
     let [first, second, third] = records.try_into().unwrap();
     first.original = Original::Unknown;
     first.rolled_back_in = Some(6);
+    first.owes = BTreeSet::from([Activation::machine(Verb::Reboot), Activation::of(Verb::Restart, "etcd.service")]);
     second.applied = Raw::File(FileState { content: b"vm.x = 1\n".to_vec(), mode: 0o640, uid: 0, gid: 4 });
     second.original =
         Original::Known { raw: Raw::Absent, next_boot: None, run: 2, time: "2026-11-20T17:00:00Z".to_owned() };

@@ -54,6 +54,7 @@ pub(crate) fn with_items(run: u64, items: u64) -> State {
         },
         applied: Raw::Text(format!("{run} {number}")),
         rolled_back_in: None,
+        owes: BTreeSet::new(),
     };
     State {
         soaks: BTreeMap::from([(Address::new("rollout", "k3s"), "2026-11-21T17:00:00Z".to_owned())]),

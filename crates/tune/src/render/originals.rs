@@ -63,6 +63,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::render::testing::{Fixture, text as raw};
     use tune_core::item::{FileState, HostId, ItemKey};
@@ -75,7 +77,13 @@ mod tests {
             |key: &str| ItemId { host: HostId("h".to_owned()), kind: "sysctl".to_owned(), key: ItemKey::from(key) };
         let known =
             |raw: Raw| Original::Known { raw, next_boot: None, run: 3, time: "2026-11-20T17:00:00Z".to_owned() };
-        let record = |original| Record { owner: owner.clone(), original, applied: raw("1"), rolled_back_in: None };
+        let record = |original| Record {
+            owner: owner.clone(),
+            original,
+            applied: raw("1"),
+            rolled_back_in: None,
+            owes: BTreeSet::new(),
+        };
         let mut state = State::default();
         state.items.insert(id("vm.swappiness"), record(known(raw("60 ${x}"))));
         state.items.insert(id("/etc/a.conf"), record(known(Raw::File(FileState::public("a = 1\nb\n")))));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tune_core::Address;
+use tune_core::activation::coalesced;
 use tune_core::contract::Kinds;
 use tune_core::item::{ItemId, Raw};
 use tune_core::state::{Original, Record, State};
@@ -41,6 +42,10 @@ pub(crate) fn text(state: &State, kinds: &Kinds, screen: usize) -> String {
             if let Some(run) = record.rolled_back_in {
                 rows.push(Row::new(8, paint::notable(format!("rolled back in run {run}"))));
             }
+            for activation in coalesced(&record.owes) {
+                let owed = format!("the running system may still use what was there: no {activation} was seen since");
+                rows.push(Row::new(8, paint::notable(safe(&owed))));
+            }
         }
         rows.push(Row::blank());
     }
@@ -68,6 +73,8 @@ fn safe(shown: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::render::testing::{Fixture, check, text as raw};
     use tune_core::item::{HostId, ItemKey};
@@ -85,6 +92,7 @@ mod tests {
             original,
             applied: raw(applied),
             rolled_back_in: None,
+            owes: BTreeSet::new(),
         };
         let mut state = State::default();
         state.items.insert(id("vm.swappiness"), record("10", known(raw("60"))));

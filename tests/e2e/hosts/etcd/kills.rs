@@ -1,4 +1,5 @@
-//! The controller is killed at every step of a member. The next apply finds out what became of it, and goes on.
+//! The controller is killed at every step of a member, while it is changed and while it is put back. The next command
+//! finds out what became of it, and goes on.
 
 use super::writer::Writer;
 use super::*;
@@ -29,9 +30,15 @@ fn a_controller_killed_at_any_step_of_a_member_loses_nothing() {
         project.apply().code(0).says("was interrupted");
         assert_parameter(host, &value.to_string());
         project.plan().code(0);
-        println!("killed at `{step}`");
+
+        let mut run = project.start("destroy -auto-approve");
+        wait_for(&mut run, step);
+        run.kill();
+        project.destroy().code(0).says("was interrupted");
+        assert_parameter(host, DEFAULT);
+        assert_eq!(project.run("state list").code(0).stdout, "");
+        println!("killed at `{step}`, on the way there and on the way back");
     }
-    project.destroy().code(0);
     assert_eq!(before.rebooted(cluster), ["etcd-2"]);
     before.assert_restored(cluster);
     writer.finish();

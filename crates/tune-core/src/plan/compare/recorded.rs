@@ -191,7 +191,11 @@ impl Planning<'_> {
         } else {
             Step::Conflict { original: original.clone() }
         };
-        Some(self.item(id, AttributePath::default(), found, step))
+        let mut planned = self.item(id, AttributePath::default(), found, step);
+        if matches!(planned.step, Step::Forget) {
+            planned.activations.clone_from(&record.owes);
+        }
+        Some(planned)
     }
 
     /// A revert is judged like any other write: the original is what is wanted.
@@ -215,7 +219,7 @@ impl Planning<'_> {
         if let Some(judged) = kind.impact(&question).items.get(&planned.id.key) {
             planned.effect = judged.effect;
             planned.may_cut_connection = judged.may_cut_connection;
-            planned.activations.clone_from(&judged.activations);
+            planned.activations.extend(judged.activations.iter().cloned());
         }
         planned
     }

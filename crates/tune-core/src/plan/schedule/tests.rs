@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use crate::activation::Verb;
+use crate::activation::{Activation, Verb};
 use crate::address::Address;
 use crate::item::{HostId, Raw};
 use crate::plan::{Forecast, Member, Operation, Plan, Selection, Side, Stage, judge_member, member_lookups};
@@ -338,6 +338,21 @@ fn what_is_back_and_not_in_effect_is_activated_before_it_is_forgotten() {
     fleet.machines.get_mut(&host("a")).unwrap().running.clear();
     assert_eq!(judged(&fleet).activations.len(), 0);
     assert_eq!(stages(&destroy(&fleet)), ["[a]"], "in effect: only the record goes");
+}
+
+/// A kind that has only a file to go by cannot tell what runs once the file is gone, so the record says it.
+#[test]
+fn what_a_record_owes_takes_place_before_it_is_forgotten() {
+    let mut fleet = fleet(&["a"], &["x"]);
+    fleet.apply();
+    fleet.set("a", "x", "60");
+    let record = fleet.state.items.values_mut().next().unwrap();
+    record.applied = Raw::Text("60".to_owned());
+    record.owes = BTreeSet::from([Activation::machine(Verb::BootImage), Activation::machine(Verb::Reboot)]);
+    let destroy = |fleet: &Fleet| fleet.plan(&Operation::Destroy, &Selection::default());
+    assert_eq!(stages(&destroy(&fleet)), ["a(a; rebuild of the boot image, reboot)"]);
+    fleet.apply();
+    assert_eq!(stages(&destroy(&fleet)), ["[a]"], "wanted again, so that nothing is owed any more");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn recorded() -> impl Strategy<Value = State> {
     proptest::collection::vec((0u8..6, any::<u8>()), 0..5).prop_map(|items| {
         let record = |(name, value): (u8, u8)| {
             let (original, applied) = (original(value), text(value / 3));
-            (id(name), Record { owner: owner(value), original, applied, rolled_back_in: None })
+            (id(name), Record { owner: owner(value), original, applied, rolled_back_in: None, owes: BTreeSet::new() })
         };
         State { items: items.into_iter().map(record).collect(), ..State::default() }
     })

@@ -222,8 +222,13 @@ fn what_was_rolled_back_and_what_was_renamed_is_said() {
     let mut fixture = Fixture::new(Operation::Apply).on("new", "pve", vec![again]);
     let (address, resource) = fixture.plan.resources.iter_mut().next().unwrap();
     resource.renamed_from = BTreeSet::from([Address::new("sysctl", "old").with_name("pve")]);
-    let record =
-        Record { owner: address.clone(), original: Original::Unknown, applied: raw("60"), rolled_back_in: Some(4) };
+    let record = Record {
+        owner: address.clone(),
+        original: Original::Unknown,
+        applied: raw("60"),
+        rolled_back_in: Some(4),
+        owes: BTreeSet::new(),
+    };
     fixture.state.items.insert(resource.items[0].id.clone(), record);
     let shown = anstream::adapter::strip_str(&super::text(fixture.context(), 100)).to_string();
     assert!(shown.contains("rolled back in run 4; an apply does it again"), "{shown}");
