@@ -18,4 +18,5 @@ mod reading;
 mod restore;
 mod ssh;
 mod undo;
+mod watch;
 mod writing;

@@ -314,7 +314,12 @@ impl Host {
     pub fn wait_until(&self, deadline: Duration, what: &str, condition: impl Fn(&Host) -> bool) {
         let start = Instant::now();
         while !condition(self) {
-            assert!(start.elapsed() < deadline, "`{}`: not within {deadline:?}: {what}", self.name);
+            assert!(
+                start.elapsed() < deadline,
+                "`{}`: not within {deadline:?}: {what}; it runs {:#?}",
+                self.name,
+                self.processes()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -20,8 +20,11 @@ end_watch() {
 # the script waits for, and at last the script. A write that not even that ends keeps the lock, so that no fence
 # lets anybody believe that it is over.
 watch() {
-  nap=
-  trap 'kill $nap 2>/dev/null; exit 0' TERM
+  # What nobody ends would stay on the host until its time is over. A shell takes a signal between any two commands, so
+  # `$!` and not a variable of ours tells what is being waited for; and a child that has only just been forked still has
+  # our trap and would lose any signal but this one.
+  earlier=${!-}
+  trap '[ "${!-}" = "$earlier" ] || kill -KILL "$!" 2>/dev/null; exit 0' TERM
   doze "$1"
   kill -TERM "$$"
   doze 5
@@ -32,8 +35,7 @@ watch() {
 
 doze() {
   sleep "$1" &
-  nap=$!
-  wait "$nap"
+  wait "$!"
 }
 
 # kill_children SIGNAL: signals everything that the script has started, but not the watchdog itself.
