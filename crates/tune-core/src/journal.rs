@@ -340,10 +340,14 @@ impl Progress {
         intent.needs.iter().filter(|need| !took_place(need)).cloned().collect()
     }
 
-    /// Returns whether what an undone step had made of the running system is gone, as far as the run saw. An undo activates
-    /// only what has come into effect, which may be less than was planned.
-    fn is_out_of_effect(&self, step: StepNumber, intent: &Intent) -> bool {
-        intent.needs.is_empty() || self.back_since(step, intent).next().is_some()
+    /// Returns what an undone step still needs before what it had made of the running system is gone, as far as the run saw:
+    /// what was ordered for it, and not seen to take place since the undo.
+    fn owes_undone(&self, step: StepNumber, intent: &Intent) -> BTreeSet<Activation> {
+        let until = self.settled_after.get(&step).copied().unwrap_or(0);
+        let before = self.activations.iter().take(until).filter(|it| it.resources.contains(&intent.owner));
+        let ordered: Vec<&Activation> = before.map(|activating| &activating.activation).collect();
+        let was_ordered = |need: &Activation| ordered.iter().any(|activation| activation.covers(need));
+        self.owes(step, intent).into_iter().filter(was_ordered).collect()
     }
 
     /// Returns what was activated for a step, and came back, since it was last settled.
@@ -354,13 +358,6 @@ impl Progress {
                 && matches!(activating.outcome, Some(ActivationOutcome::Back(_)))
         };
         self.activations.iter().skip(since).filter(came_back).map(|activating| &activating.activation)
-    }
-
-    /// Returns whether an activation was ordered for a step before it was last settled: before an undo, what was undone
-    /// may have come into effect.
-    fn was_activated(&self, step: StepNumber, intent: &Intent) -> bool {
-        let until = self.settled_after.get(&step).copied().unwrap_or(0);
-        self.activations.iter().take(until).any(|activating| activating.resources.contains(&intent.owner))
     }
 
     /// Returns what the run activated.
@@ -441,18 +438,17 @@ pub fn conclude(before: &State, progress: &Progress) -> State {
                     record.owes = progress.owes(*step, intent);
                 }
             }
-            StepStatus::Settled(StepOutcome::Undone)
-                if progress.was_activated(*step, intent) && !progress.is_out_of_effect(*step, intent) =>
-            {
-                keep_undone(&mut state, intent);
+            StepStatus::Settled(StepOutcome::Undone) => {
+                let owes = progress.owes_undone(*step, intent);
+                if !owes.is_empty() {
+                    keep_undone(&mut state, intent, owes);
+                }
             }
             StepStatus::Settled(StepOutcome::Done) => {
                 record(&mut state, intent, progress.owes(*step, intent), header.run);
             }
             StepStatus::Settled(StepOutcome::Stuck { live, .. }) => keep(&mut state, intent, live.as_ref()),
-            StepStatus::Settled(StepOutcome::NotDone { .. } | StepOutcome::Undone)
-            | StepStatus::Started
-            | StepStatus::Undoing => {}
+            StepStatus::Settled(StepOutcome::NotDone { .. }) | StepStatus::Started | StepStatus::Undoing => {}
         }
     }
     for (address, resource) in &header.resources {
@@ -508,14 +504,14 @@ fn record(state: &mut State, intent: &Intent, owes: BTreeSet<Activation>, run: u
 }
 
 /// Remembers an item that is as it was before, while the running system may still use what the run had made of it.
-fn keep_undone(state: &mut State, intent: &Intent) {
+fn keep_undone(state: &mut State, intent: &Intent, owes: BTreeSet<Activation>) {
     let Purpose::Manage { adopt: Some(original) } = &intent.purpose else { return };
     let record = Record {
         owner: intent.owner.clone(),
         original: original.clone(),
         applied: intent.change.before.clone(),
         rolled_back_in: None,
-        owes: intent.needs.clone(),
+        owes,
     };
     state.items.entry(intent.id.clone()).or_insert(record);
 }

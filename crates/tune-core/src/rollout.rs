@@ -150,17 +150,25 @@ impl Rollout {
 }
 
 /// The voters of a group that must agree, as one look found them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quorum {
     /// All members that vote.
     pub voters: usize,
     /// Those that answer and keep up.
     pub healthy: usize,
+    /// What the hosts of those that do not are called, by [`Host::name`](crate::resource::Host::name), as far as that is
+    /// known: there may be fewer of them than voters that are not healthy.
+    pub unwell: BTreeSet<String>,
 }
 
 impl Quorum {
-    /// Returns how many members may be taken down now without losing the majority, rule 39.
-    pub fn allows_down(self) -> usize {
+    /// Returns a quorum of which it is not known where those run that are not healthy.
+    pub fn of(voters: usize, healthy: usize) -> Self {
+        Self { voters, healthy, unwell: BTreeSet::new() }
+    }
+
+    /// Returns how many healthy members may be taken down now without losing the majority, rule 39.
+    pub fn allows_down(&self) -> usize {
         self.healthy.saturating_sub(self.voters / 2 + 1)
     }
 }
@@ -171,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_majority_of_voters_stays() {
-        let allowed = |voters, healthy| Quorum { voters, healthy }.allows_down();
+        let allowed = |voters, healthy| Quorum::of(voters, healthy).allows_down();
         assert_eq!([allowed(1, 1), allowed(2, 2), allowed(3, 3), allowed(5, 5)], [0, 0, 1, 2]);
         assert_eq!([allowed(3, 2), allowed(5, 4), allowed(5, 2), allowed(0, 0)], [0, 1, 0, 0]);
     }

@@ -95,7 +95,7 @@ impl Engine {
         let known: Answers =
             answers.iter().filter_map(|(name, answer)| Some((name.clone(), answer.as_ref().ok()?.clone()))).collect();
         let quorums = known.iter().filter_map(|(name, answer)| source(conduct.sources, name)?.quorum(answer));
-        let quorum = quorums.min_by_key(|quorum| quorum.allows_down());
+        let quorum = quorums.min_by_key(Quorum::allows_down);
         let silent = answers.iter().find_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
         let verdict = match silent {
             Some((name, error)) => {

@@ -244,6 +244,11 @@ pub enum Phase {
     Settled,
     /// What was written is being undone.
     Undoing,
+    /// It has to go down to be put back, and must not before its groups can spare that.
+    Held {
+        /// Why they cannot yet, without a full stop.
+        reason: String,
+    },
     /// It cannot be reached and is waited for.
     Unreachable {
         /// Why.

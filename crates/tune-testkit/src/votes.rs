@@ -63,9 +63,11 @@ impl Source for Voting {
             let silent = |message: String| Unreadable { code: NO_LEADER, message, help: None };
             let votes = self.0.votes(group).ok_or_else(|| silent(format!("there is no group {group}")))?;
             let leader = votes.leader.ok_or_else(|| silent(format!("nobody leads {group}")))?;
+            let unwell = votes.unwell.iter().map(|name| Value::from(name.as_str()));
             Ok(Value::Map(BTreeMap::from([
                 ("voters".to_owned(), number(votes.voters)),
                 ("healthy".to_owned(), number(votes.healthy)),
+                ("unwell".to_owned(), Value::List(unwell.collect())),
                 ("leader".to_owned(), Value::from(leader.as_str())),
             ])))
         })
@@ -76,7 +78,10 @@ impl Source for Voting {
     }
 
     fn quorum(&self, answer: &Value) -> Option<Quorum> {
-        Some(Quorum { voters: count(answer, "voters")?, healthy: count(answer, "healthy")? })
+        let Value::Map(map) = answer else { return None };
+        let Value::List(unwell) = map.get("unwell")? else { return None };
+        let unwell = unwell.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Quorum { voters: count(answer, "voters")?, healthy: count(answer, "healthy")?, unwell })
     }
 }
 

@@ -337,6 +337,10 @@ impl Progress {
             }
             Phase::Settled => (Some("gates hold".to_owned()), "done".to_owned()),
             Phase::Undoing => (None, "putting its values back".to_owned()),
+            Phase::Held { reason } => {
+                because = text::visible(&reason, 200);
+                (None, "must not go down yet to be put back".to_owned())
+            }
             Phase::Unreachable { reason } => {
                 because = text::visible(&reason, 200);
                 (None, "cannot be reached".to_owned())

@@ -14,6 +14,7 @@ mod judge;
 mod metrics;
 #[cfg(test)]
 mod tests;
+mod voters;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,11 +84,6 @@ impl Source for Etcd {
     }
 
     fn quorum(&self, answer: &Value) -> Option<Quorum> {
-        let Value::Map(entries) = answer else { return None };
-        let count = |name: &str| match entries.get(name)? {
-            Value::Number(number) => usize::try_from(number.as_u64()?).ok(),
-            _ => None,
-        };
-        Some(Quorum { voters: count("voters")?, healthy: count("healthy_voters")? })
+        voters::quorum(answer)
     }
 }

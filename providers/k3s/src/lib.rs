@@ -24,7 +24,7 @@ use tune_core::reading::Unreadable;
 use tune_core::rollout::{Query, Quorum};
 use tune_core::schema::{HostReference, KindSchema};
 use tune_core::source::{Reach, Source};
-use tune_core::value::Value;
+use tune_core::value::{Value, decode};
 use tune_source::{TimeLimit, check_hosts, check_number};
 
 use crate::answer::Answer;
@@ -56,6 +56,21 @@ struct Attributes {
 pub struct K3sCluster {
     schema: KindSchema,
     answer: KindSchema,
+}
+
+/// What of an answer tells of voters.
+#[derive(Deserialize)]
+struct Told {
+    voters: usize,
+    healthy_voters: usize,
+    servers: Vec<Voter>,
+}
+
+/// A server that was asked, as a voter of etcd.
+#[derive(Deserialize)]
+struct Voter {
+    host: String,
+    etcd_healthy: bool,
 }
 
 /// Returns the source.
@@ -111,11 +126,9 @@ impl Source for K3sCluster {
     /// A cluster without voters keeps its state in another database; there is no majority to keep.
     fn quorum(&self, answer: &Value) -> Option<Quorum> {
         let Value::Map(entries) = answer else { return None };
-        let count = |name: &str| match entries.get(name)? {
-            Value::Number(number) => usize::try_from(number.as_u64()?).ok(),
-            _ => None,
-        };
-        let (voters, healthy) = (count("voters")?, count("healthy_voters")?);
-        (voters > 0).then_some(Quorum { voters, healthy })
+        let Told { voters, healthy_voters, servers } = decode(entries).ok()?;
+        let unhealthy = servers.into_iter().filter(|server| !server.etcd_healthy);
+        let unwell = unhealthy.map(|server| server.host).collect();
+        (voters > 0).then_some(Quorum { voters, healthy: healthy_voters, unwell })
     }
 }

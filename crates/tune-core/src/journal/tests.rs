@@ -197,6 +197,12 @@ fn what_is_back_and_not_in_effect_stays_recorded() {
         "killed before it was put into effect"
     );
     assert_eq!(undone(&[done.clone(), order(1), back(1)], &[order(2), back(2)]), None);
+    let image = |number| ordered(number, Verb::BootImage);
+    let booted = [done.clone(), image(1), back(1), order(2), back(2)];
+    let then = [image(3), back(3)];
+    assert_eq!(undone(&booted, &then), Some(text("60")), "it still runs with what the earlier boot made of it");
+    let managed = Purpose::Manage { adopt: None };
+    assert_eq!(owed(managed, &[&booted[..], &undo, &then].concat()), [Verb::Reboot]);
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! What must still be true before members are begun: who goes last, what their machines are like, whom they take down.
 //! A plan is never changed silently: what no longer fits it stops the run.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use tune_core::Address;
-use tune_core::contract::{Pending, ReadRequest};
 use tune_core::plan::{Judgement, Member, Side, Turn};
 use tune_core::rollout::{Answers, Rollout};
 
 use super::course::Course;
 use crate::report::Trouble;
-use crate::together::side_by_side;
 use crate::watch::{RunEvent, Silent};
 
 /// What keeps members from being begun.
@@ -23,7 +21,7 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    fn passing(reason: impl Into<String>) -> Self {
+    pub(super) fn passing(reason: impl Into<String>) -> Self {
         Self::Passing(Trouble::new(reason))
     }
 
@@ -121,29 +119,5 @@ impl<'c> Course<'c, '_> {
     pub(super) async fn down_now(&self, member: &Member) -> Result<BTreeSet<Address>, Obstacle> {
         let answers = self.read_member(member).await;
         all_placed(self.judge(member, answers, Side::Before))
-    }
-
-    /// Returns how many members of a rollout do not answer, apart from those that would be down anyway. So nobody is
-    /// taken while guests of a machine that was taken before are still on their way up.
-    pub(super) async fn silent(&self, rollout: &Rollout, down: &BTreeSet<Address>) -> usize {
-        let engine = self.run.engine;
-        let others = rollout.members.iter().filter(|member| !down.contains(*member));
-        let hosts: Vec<_> = others.filter_map(|member| self.conduct.hosts.get(member)).collect();
-        let looks = hosts.into_iter().map(|host| -> Pending<'_, bool> {
-            Box::pin(async move {
-                let connection = engine.connection(host).await;
-                let asked = ReadRequest::default();
-                engine.ask(&*connection, host, &asked, engine.limits.read_deadline).await.is_err()
-            })
-        });
-        let looks = side_by_side(engine.limits.reads, looks.collect()).await;
-        looks.into_iter().filter(|is_silent| *is_silent).count()
-    }
-
-    /// Returns how many members of each rollout would be down.
-    pub(super) fn losses<'p>(&'p self, down: &BTreeSet<Address>) -> BTreeMap<&'p Address, (&'p Rollout, usize)> {
-        let lost = |rollout: &Rollout| rollout.members.iter().filter(|member| down.contains(*member)).count();
-        let rollouts = self.plan.rollouts.iter().map(|(name, rollout)| (name, (rollout, lost(rollout))));
-        rollouts.filter(|(_, (_, lost))| *lost > 0).collect()
     }
 }

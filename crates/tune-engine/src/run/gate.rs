@@ -1,5 +1,5 @@
-//! Gates: checks that must pass before members are begun and hold afterwards, and the voters that may be spared. Probes
-//! are asked one round after another, never two at a time.
+//! Gates: checks that must pass before members are begun and hold afterwards. Probes are asked one round after another,
+//! never two at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,13 +7,11 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 use tune_core::Address;
 use tune_core::plan::{Member, Plan, Stage};
-use tune_core::resource::Consent;
-use tune_core::rollout::{Check, Quorum, Rollout, Verdict};
+use tune_core::rollout::{Check, Rollout, Verdict};
 use tune_core::state::State;
 
 use super::activation::Pause;
 use super::course::Course;
-use super::facts::Obstacle;
 use crate::conduct::Conduct;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -89,47 +87,6 @@ impl Course<'_, '_> {
 
     pub(super) async fn look_at(&self, gates: &BTreeMap<Address, Check>) -> Looks {
         self.run.engine.check(gates, self.conduct).await
-    }
-
-    /// Returns whether the gates pass, and every group can spare the members that would be down.
-    pub(super) async fn can_spare(&self, rules: &Rollout, down: &BTreeSet<Address>) -> Result<(), Obstacle> {
-        let losses = self.losses(down);
-        for (name, (rollout, lost)) in &losses {
-            let cap = rollout.max_unavailable.of(rollout.members.len());
-            if *lost > cap && !rollout.accept.contains(&Consent::Outage) {
-                return Err(Obstacle::firm(format!(
-                    "{lost} members of `{name}` would be down together now, and `max_unavailable` allows {cap}"
-                )));
-            }
-        }
-        let looks = self.look_at(&self.gates_of(rules, down)).await;
-        let gates = Red::default().take(&looks);
-        if !gates.is_empty() {
-            return Err(Obstacle::Passing(Trouble { reason: "gates do not pass".to_owned(), gates }));
-        }
-        for (name, (rollout, lost)) in losses {
-            if rollout.accept.contains(&Consent::Outage) {
-                continue;
-            }
-            let quorum = quorum_of(rollout, &looks);
-            if let Some(Quorum { voters, healthy }) = quorum.filter(|quorum| quorum.allows_down() < lost) {
-                return Err(Obstacle::Passing(Trouble::new(format!(
-                    "`{name}` has {healthy} of {voters} voters, so it cannot spare {lost}"
-                ))));
-            }
-            // Whoever is away already counts, even where the gates do not mind.
-            let cap = rollout.max_unavailable.of(rollout.members.len());
-            let away = match quorum {
-                Some(Quorum { voters, healthy }) => voters.saturating_sub(healthy),
-                None => self.silent(rollout, down).await,
-            };
-            if away + lost > cap {
-                return Err(Obstacle::Passing(Trouble::new(format!(
-                    "{away} members of `{name}` are away already, and its `max_unavailable` is {cap}"
-                ))));
-            }
-        }
-        Ok(())
     }
 
     /// Waits until the gates of members have passed for as long as they must.
@@ -215,15 +172,9 @@ fn too_late(gates: Vec<GateReport>, green: Option<Instant>, settle: Duration) ->
     Trouble { reason, gates }
 }
 
-/// The voters of a rollout that can spare least, as its gates know them.
-fn quorum_of(rollout: &Rollout, looks: &Looks) -> Option<Quorum> {
-    let quorums = rollout.gates.iter().filter_map(|gate| looks.get(gate)?.quorum);
-    quorums.min_by_key(|quorum| quorum.allows_down())
-}
-
 /// Rule 43: a gate that was red when a revert began must not get worse.
 fn is_no_worse(now: &Checked, then: &Checked) -> bool {
-    match (&then.verdict, then.quorum, now.quorum) {
+    match (&then.verdict, &then.quorum, &now.quorum) {
         (Verdict::Pass, _, _) => now.verdict == Verdict::Pass,
         (_, Some(then), Some(now)) => now.healthy >= then.healthy,
         (_, Some(_), None) => false,

@@ -15,6 +15,7 @@ mod policy;
 mod recover;
 mod revert;
 mod soak;
+mod spare;
 mod steps;
 mod turn;
 mod undo;

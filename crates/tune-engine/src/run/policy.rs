@@ -6,7 +6,7 @@ use tune_core::rollout::{OnFailure, Rollout};
 use super::Broken;
 use super::course::{Course, Passed};
 use super::member::Mishap;
-use super::revert::Care;
+use super::revert::Because;
 use crate::report::{Left, MemberOutcome, Trouble};
 use crate::watch::RunEvent;
 
@@ -15,7 +15,7 @@ impl<'c> Course<'c, '_> {
     pub(super) async fn fail(
         &self,
         rules: &Rollout,
-        failed: Vec<(&'c Member, Mishap)>,
+        mut failed: Vec<(&'c Member, Mishap)>,
         fine: Vec<&'c Member>,
     ) -> Result<(), Broken> {
         if rules.on_failure == OnFailure::Halt {
@@ -26,12 +26,13 @@ impl<'c> Course<'c, '_> {
         }
         let names: Vec<String> = failed.iter().map(|(member, _)| format!("`{}`", member.host)).collect();
         let because = format!("{} failed, and everything that the run did is put back", names.join(", "));
-        for (index, (member, mishap)) in failed.iter().enumerate().rev() {
-            if !self.put_back(rules, member, mishap.clone(), Care::None).await? {
+        while !failed.is_empty() {
+            let (member, mishap) = failed.remove(self.next_back(rules, &failed).await);
+            if !self.put_back(rules, member, mishap, Because::ItFailed).await? {
                 // While one is away, no other is interrupted.
-                for (other, mishap) in &failed[..index] {
+                for (other, mishap) in failed {
                     let why = format!("`{}` could not be put back, so this one was not tried", member.host);
-                    self.leave(other, mishap.clone(), Left::NotUndone(why));
+                    self.leave(other, mishap, Left::NotUndone(why));
                 }
                 return self.keep(rules, &fine).await;
             }
@@ -40,6 +41,20 @@ impl<'c> Course<'c, '_> {
             OnFailure::RevertRun => self.put_the_run_back(&because).await,
             OnFailure::RevertMember | OnFailure::Halt => self.keep_or_put_back(rules, fine).await,
         }
+    }
+
+    /// Returns which of those that failed is put back next: the last one that can be spared now, because putting it back
+    /// may be what the others wait for.
+    async fn next_back(&self, rules: &Rollout, failed: &[(&'c Member, Mishap)]) -> usize {
+        let last = failed.len() - 1;
+        if last > 0 {
+            for (index, (member, _)) in failed.iter().enumerate().rev() {
+                if self.is_spared(rules, member).await {
+                    return index;
+                }
+            }
+        }
+        last
     }
 
     /// What passes its gates stays, the rest is left as it is.
@@ -67,7 +82,7 @@ impl<'c> Course<'c, '_> {
             Ok(()) => fine.iter().for_each(|member| self.is_done(member)),
             Err(trouble) => {
                 for member in fine.into_iter().rev() {
-                    self.put_back(rules, member, Mishap::of(trouble.clone()), Care::Spare).await?;
+                    self.put_back(rules, member, Mishap::of(trouble.clone()), Because::TheRunFailed).await?;
                 }
             }
         }
@@ -83,7 +98,9 @@ impl<'c> Course<'c, '_> {
                 Passed::Member(rollout, member) => {
                     let mishap = Mishap::of(Trouble::new(because));
                     let rules = self.rules(rollout);
-                    if !self.is_put_back(member) && !self.put_back(&rules, member, mishap, Care::Spare).await? {
+                    if !self.is_put_back(member)
+                        && !self.put_back(&rules, member, mishap, Because::TheRunFailed).await?
+                    {
                         return Ok(());
                     }
                 }

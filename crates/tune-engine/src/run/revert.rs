@@ -24,13 +24,13 @@ use crate::stop::Urgency;
 use crate::together::side_by_side;
 use crate::watch::{Phase, RunEvent};
 
-/// Whether a member that works is interrupted by putting it back.
+/// Why a member is put back, and so what must be spared while it is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Care {
-    /// It failed: it is no use to its group as it is.
-    None,
-    /// It works, so its group must be able to spare it.
-    Spare,
+pub(super) enum Because {
+    /// It failed: whatever of it and of its guests works all the same must be spared.
+    ItFailed,
+    /// The run failed: it works, so its gates must pass, and its group must be able to spare it.
+    TheRunFailed,
 }
 
 /// The machines that do not answer, each with why.
@@ -43,12 +43,13 @@ impl Course<'_, '_> {
         rules: &Rollout,
         member: &Member,
         mishap: Mishap,
-        care: Care,
+        because: Because,
     ) -> Result<bool, Broken> {
         let took = self.reopen(rules, member);
-        let down = match care {
-            Care::None => self.down_now(member).await.ok(),
-            Care::Spare => match self.wait_until_spared(rules, member).await {
+        let down = match because {
+            // What it wrote is undone at once, and only then it is asked whether it may go down.
+            Because::ItFailed => self.down_now(member).await.ok(),
+            Because::TheRunFailed => match self.wait_until_spared(rules, member, because).await {
                 Ok(down) => Some(down),
                 Err(why) => {
                     self.leave(member, mishap, Left::NotUndone(why));
@@ -61,7 +62,7 @@ impl Course<'_, '_> {
         let before = self.look_at(&self.gates_of(rules, &self.down_with(&[member]))).await;
         let trouble = mishap.trouble.clone();
         self.run.watch.event(RunEvent::MemberPuttingBack { member: member.host.clone(), trouble: trouble.clone() });
-        match self.undo(rules, member, &took, care).await {
+        match self.undo(rules, member, &took, because).await {
             Ok(()) => {}
             Err(Setback::Broken) => return Err(Broken),
             Err(Setback::Mishap(second)) => {
@@ -93,42 +94,63 @@ impl Course<'_, '_> {
     }
 
     /// Waits until its group and those of its guests can spare a member; returns what it takes down.
-    async fn wait_until_spared(&self, rules: &Rollout, member: &Member) -> Result<BTreeSet<Address>, String> {
+    async fn wait_until_spared(
+        &self,
+        rules: &Rollout,
+        member: &Member,
+        because: Because,
+    ) -> Result<BTreeSet<Address>, String> {
         let until = Instant::now() + rules.timeout;
-        let mut pause = Pause::default();
+        let (mut pause, mut said) = (Pause::default(), None);
         loop {
             let spared = match self.down_now(member).await {
                 // Where nothing is interrupted, nobody is missed.
                 Ok(down) if down.is_empty() => return Ok(down),
-                Ok(down) => self.can_spare(rules, &down).await.map(|()| down),
+                Ok(down) => match because {
+                    Because::ItFailed => self.can_lose(rules, member, &down).await,
+                    Because::TheRunFailed => self.can_spare(rules, &down).await,
+                }
+                .map(|()| down),
                 Err(obstacle) => Err(obstacle),
             };
             match spared {
                 Ok(down) => return Ok(down),
-                Err(Obstacle::Passing(trouble) | Obstacle::Firm(trouble)) if Instant::now() >= until => {
-                    return Err(trouble.reason);
+                Err(Obstacle::Passing(trouble) | Obstacle::Firm(trouble)) => {
+                    let now = Instant::now();
+                    if now >= until {
+                        return Err(trouble.reason);
+                    }
+                    if said.as_ref() != Some(&trouble.reason) {
+                        self.phase(&member.host, Phase::Held { reason: trouble.reason.clone() });
+                        said = Some(trouble.reason);
+                    }
+                    // The last look is the one at the very end of the time.
+                    time::sleep_until((now + pause.next()).min(until)).await;
                 }
-                Err(_) => time::sleep(pause.next()).await,
             }
         }
     }
 
-    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took], care: Care) -> Result<(), Setback> {
+    /// Returns whether what a member that failed takes down can be spared at this moment.
+    pub(super) async fn is_spared(&self, rules: &Rollout, failed: &Member) -> bool {
+        match self.down_now(failed).await {
+            Ok(down) => down.is_empty() || self.can_lose(rules, failed, &down).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took], because: Because) -> Result<(), Setback> {
         self.phase(&member.host, Phase::Undoing);
         let mut away = self.away_of(member).await;
         self.undo_waves(&member.waves, &away).await?;
         self.nothing_stuck(member)?;
-        if care == Care::Spare {
-            // That may have taken long.
-            self.wait_until_spared(rules, member).await.map_err(Mishap::refused)?;
-        }
-        self.activate_back(rules, member, took).await?;
+        self.activate_back(rules, member, took, because).await?;
         if !away.is_empty() {
             // What was undone elsewhere, in the configuration of a virtual machine for example, may have brought it back.
             self.wait_for(member, &mut away).await?;
             self.undo_waves(&member.waves, &Away::new()).await?;
             self.nothing_stuck(member)?;
-            self.activate_back(rules, member, took).await?;
+            self.activate_back(rules, member, took, because).await?;
         }
         self.note(&member.host, |underway| underway.until = Instant::now() + rules.timeout);
         self.verify(member, Side::Before).await?;
@@ -141,7 +163,13 @@ impl Course<'_, '_> {
 
     /// Activates what is needed before that is in effect again which was in effect before: nothing, if nothing took
     /// effect.
-    async fn activate_back(&self, rules: &Rollout, member: &Member, took: &[Took]) -> Result<(), Setback> {
+    async fn activate_back(
+        &self,
+        rules: &Rollout,
+        member: &Member,
+        took: &[Took],
+        because: Because,
+    ) -> Result<(), Setback> {
         let mut asked: BTreeMap<HostId, BTreeSet<Activation>> = BTreeMap::new();
         let answers = self.read_member(member).await;
         // A boot image that was built with the new files would bring them back.
@@ -161,6 +189,14 @@ impl Course<'_, '_> {
             }
         }
         for activation in coalesced(&asked.values().flatten().cloned().collect()) {
+            if activation.verb.interrupts() {
+                // However long the undo took: that it can be spared must be so now.
+                let spared = self.wait_until_spared(rules, member, because).await;
+                spared.map_err(|why| {
+                    let left = format!("it is set as before, and a {activation} puts that in effect");
+                    Mishap::refused(format!("{why}; {left}"))
+                })?;
+            }
             for host in asked.iter().filter(|(_, asked)| asked.contains(&activation)).map(|(host, _)| host) {
                 self.activate(member, host, &activation, rules.timeout).await?;
             }

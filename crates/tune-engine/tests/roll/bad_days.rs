@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tune_core::activation::Verb;
 use tune_core::item::Raw;
 use tune_core::plan::Operation;
 use tune_core::resource::Consent;
 use tune_core::rollout::{OnFailure, Verdict};
 use tune_core::state::RunResult;
 use tune_engine::report::Left;
+use tune_engine::watch::{Phase, RunEvent};
 use tune_engine::{EngineError, MemberOutcome, Report, ResourceOutcome};
 
 use crate::bench::Bench;
@@ -202,6 +204,84 @@ async fn revert_run_puts_everybody_back_one_at_a_time() {
     assert_eq!(bench.cluster.orders(), ["a", "b", "c", "d", "d", "c", "b", "a"]);
     assert_eq!((bench.cluster.most_down(), bench.disk.0.lock().unwrap().state.items.len()), (1, 0));
     assert!(report.resources.values().all(|outcome| matches!(outcome, ResourceOutcome::PutBack { undone: 1, .. })));
+}
+
+/// Somebody falls sick while the first member waits for its gates, which stay red for another reason: the member itself
+/// is well. After so many minutes the cluster is `then` something else.
+async fn a_red_gate_and_another_sick(then: fn(&Bench)) -> (Bench, Report) {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    let later = bench.clone();
+    let (report, ()) = tokio::join!(bench.apply(), async {
+        while !bench.events.all().iter().any(|event| matches!(event, RunEvent::Member { phase: Phase::Back { activation, .. }, .. } if activation.verb == Verb::Reboot)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        later.cluster.node("c", |node| node.is_sick = true);
+        later.cluster.lock().red = vec![(Duration::ZERO, Duration::from_hours(10))];
+        tokio::time::sleep(Duration::from_mins(15)).await;
+        then(&later);
+    });
+    (bench, report.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_member_that_works_is_put_back_only_while_its_group_can_spare_it() {
+    let (bench, report) = a_red_gate_and_another_sick(|_| {}).await;
+    assert_eq!(Bench::outcomes(&report), ["b failed", "c untouched", "a untouched"]);
+    assert_eq!((bench.cluster.orders(), bench.cluster.most_down()), (vec!["b".to_owned()], 1), "{report:?}");
+    let MemberOutcome::Failed { left: Left::NotUndone(why), .. } = &report.members[0].outcome else {
+        unreachable!("{report:?}")
+    };
+    assert_eq!(
+        why,
+        "`rollout.r` has 2 of 3 voters and cannot spare `host.b`; it is set as before, and a reboot puts that in effect"
+    );
+
+    // The reboot that it owes is not forgotten.
+    bench.cluster.node("c", |node| node.is_sick = false);
+    bench.cluster.lock().red.clear();
+    let plan = bench.plan(&Operation::Destroy).await.unwrap();
+    let report = bench.execute(&plan, &tune_engine::Stop::default()).await.unwrap();
+    assert_eq!((report.result, bench.cluster.running()), (RunResult::Done, is(["old"; 3])), "{report:?}");
+    assert_eq!((bench.cluster.orders(), bench.cluster.most_down()), (["b", "b"].map(str::to_owned).to_vec(), 1));
+
+    let heals = |bench: &Bench| bench.cluster.node("c", |node| node.is_sick = false);
+    let (bench, report) = a_red_gate_and_another_sick(heals).await;
+    assert_eq!(Bench::outcomes(&report), ["b put back, not green", "c untouched", "a untouched"]);
+    assert_eq!(
+        (bench.cluster.orders(), bench.cluster.most_down()),
+        (["b", "b"].map(str::to_owned).to_vec(), 1),
+        "{report:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_is_not_rebooted_back_while_nobody_tells_who_is_healthy() {
+    let mute = |bench: &Bench| {
+        bench.cluster.node("c", |node| node.is_sick = false);
+        bench.cluster.lock().is_mute = true;
+    };
+    let (bench, report) = a_red_gate_and_another_sick(mute).await;
+    assert_eq!(Bench::outcomes(&report), ["b failed", "c untouched", "a untouched"]);
+    assert_eq!(bench.cluster.orders(), ["b"]);
+    let MemberOutcome::Failed { left: Left::NotUndone(why), .. } = &report.members[0].outcome else {
+        unreachable!("{report:?}")
+    };
+    assert!(why.starts_with("`check.etcd` cannot tell who of `rollout.r` is healthy: nobody leads;"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_no_use_to_its_group_is_put_back_although_another_is_away() {
+    let bench = Bench::voting(&["a", "b", "c"]).wants("b", "bad");
+    let other = bench.cluster.clone();
+    let (report, ()) = tokio::join!(bench.apply(), async {
+        while other.orders().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        other.node("c", |node| node.is_sick = true);
+    });
+    let report = report.unwrap();
+    assert_eq!(Bench::outcomes(&report), ["b put back, not green", "c untouched", "a untouched"], "{report:?}");
+    assert_eq!(bench.cluster.orders(), ["b", "b"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,7 +28,7 @@ use tune_engine::{
     StoreError, Watch,
 };
 
-use crate::cluster::{Cluster, Death, host, text};
+use crate::cluster::{Cluster, Death, Inner, host, text};
 
 /// A configuration of one rollout, its cluster and what is remembered.
 #[derive(Debug, Clone)]
@@ -382,10 +382,17 @@ impl Source for Etcd {
             let mut inner = self.cluster.lock();
             inner.asked += 1;
             let (healthy, voters, is_red) = (inner.healthy(), inner.nodes.len(), inner.is_red());
+            if inner.is_mute {
+                let message = "nobody leads".to_owned();
+                return Err(Unreadable { code: tune_core::problem::Code("fake::mute"), message, help: None });
+            }
+            let unwell = inner.nodes.iter().filter(|(_, node)| !Inner::is_well(node));
+            let unwell = unwell.map(|(name, _)| Value::from(name.as_str())).collect();
             let number = |count: usize| Value::Number(Number::from(i64::try_from(count).unwrap()));
             Ok(Value::Map(BTreeMap::from([
                 ("voters".to_owned(), number(voters)),
                 ("healthy".to_owned(), number(healthy)),
+                ("unwell".to_owned(), Value::List(unwell)),
                 ("red".to_owned(), Value::Bool(is_red)),
                 ("leader".to_owned(), Value::from(inner.leader.as_str())),
             ])))
@@ -397,7 +404,9 @@ impl Source for Etcd {
     }
 
     fn quorum(&self, answer: &Value) -> Option<Quorum> {
-        Some(Quorum { voters: count(answer, "voters"), healthy: count(answer, "healthy") })
+        let Value::List(unwell) = field(answer, "unwell") else { unreachable!("it is a list") };
+        let unwell = unwell.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Quorum { voters: count(answer, "voters"), healthy: count(answer, "healthy"), unwell })
     }
 }
 

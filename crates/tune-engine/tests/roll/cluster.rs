@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) asked: usize,
     pub(crate) red: Vec<(Duration, Duration)>,
     pub(crate) image_fails: bool,
+    /// Whether nobody tells anything of the cluster.
+    pub(crate) is_mute: bool,
     pub(crate) log: Vec<String>,
     pub(crate) death: Option<Death>,
     pub(crate) moments: usize,

@@ -34,6 +34,8 @@ pub struct Votes {
     pub voters: usize,
     /// Those that are well.
     pub healthy: usize,
+    /// Who the others are.
+    pub unwell: BTreeSet<String>,
     /// Who leads; nobody without a majority.
     pub leader: Option<String>,
 }
@@ -42,7 +44,6 @@ impl Inner {
     /// Holds an order of `tune` against the laws, just before it takes `taken` down.
     pub(super) fn check_spared(&mut self, target: &str, taken: &BTreeSet<String>, faults: &Faults) {
         self.site.taken.entry(target.to_owned()).or_default().extend(taken.iter().cloned());
-        let is_rescue = self.puts_back_what_failed(target);
         let mut broken = Vec::new();
         let mut most = BTreeMap::new();
         for (name, group) in &self.site.groups {
@@ -66,11 +67,7 @@ impl Inner {
                 broken.push(format!("{ours} members of {name} are down because of us, and {} may be", group.cap));
             }
             if group.votes && takes_a_well_one && healthy < needed {
-                if is_rescue {
-                    faults.happened("a failed member was put back while others were away");
-                } else {
-                    broken.push(format!("{name} is left with {healthy} well members, and needs {needed}"));
-                }
+                broken.push(format!("{name} is left with {healthy} well members, and needs {needed}"));
             }
         }
         for (name, ours) in most {
@@ -88,25 +85,21 @@ impl Inner {
         }
     }
 
-    /// A member that failed is put back although its group is not well: it may be why.
-    fn puts_back_what_failed(&self, target: &str) -> bool {
-        self.site.failing.contains(target) && !self.site.done.contains(target)
-    }
-
     /// Returns what a group says of itself; its leader moves when it is not well.
     pub(super) fn votes(&mut self, name: &str) -> Option<Votes> {
         let group = self.site.groups.get(name)?;
         let well: Vec<String> = group.members.iter().filter(|it| self.is_well(it)).cloned().collect();
+        let unwell = group.members.iter().filter(|it| !well.contains(it)).cloned().collect();
         let (voters, leader) = (group.members.len(), group.leader.clone());
         if well.len() * 2 <= voters {
-            return Some(Votes { voters, healthy: well.len(), leader: None });
+            return Some(Votes { voters, healthy: well.len(), unwell, leader: None });
         }
         if !well.contains(&leader) {
             let next = self.site.random.pick(&well).clone();
             self.site.groups.get_mut(name)?.leader = next;
         }
         let leader = self.site.groups.get(name)?.leader.clone();
-        Some(Votes { voters, healthy: well.len(), leader: Some(leader) })
+        Some(Votes { voters, healthy: well.len(), unwell, leader: Some(leader) })
     }
 
     /// Takes in what the engine says of its members: whoever went down with one is waited for before it is done, as far as
@@ -122,7 +115,5 @@ impl Inner {
                 faults.violated(format!("{member} is said to be done while {missing:?} of {name} are not back"));
             }
         }
-        self.site.done.insert(member.name.clone());
-        self.site.failing.remove(&member.name);
     }
 }

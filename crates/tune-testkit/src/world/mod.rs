@@ -25,6 +25,7 @@ use tune_core::item::{ItemKey, Raw};
 use tune_core::problem::Code;
 use tune_core::resource::{Host, Transport};
 use tune_engine::RunEvent;
+use tune_engine::watch::Phase;
 use tune_remote::HostKind;
 
 pub use group::{Group, Votes};
@@ -247,16 +248,11 @@ impl World {
     /// Takes in what the engine says of its members.
     pub fn hear(&self, event: &RunEvent) {
         let mut inner = self.lock();
-        let site = &mut inner.site;
         match event {
-            RunEvent::Begun { .. } | RunEvent::Settling { .. } => {
-                site.done.clear();
-                site.taken.clear();
-                site.failing.clear();
-            }
+            RunEvent::Begun { .. } | RunEvent::Settling { .. } => inner.site.taken.clear(),
             RunEvent::MemberDone { member } => inner.hear_done(member, &self.faults),
-            RunEvent::MemberPuttingBack { member, .. } => {
-                site.failing.insert(member.name.clone());
+            RunEvent::Member { phase: Phase::Held { .. }, .. } => {
+                self.faults.happened("a failed member was not taken down");
             }
             _ => {}
         }

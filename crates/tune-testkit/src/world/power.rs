@@ -156,10 +156,6 @@ pub(super) struct Site {
     pub(super) touched: BTreeSet<String>,
     /// By machine: everything that its interruptions took down since the run began, or since it was done.
     pub(super) taken: BTreeMap<String, BTreeSet<String>>,
-    /// Members that the engine said were done, so that they work.
-    pub(super) done: BTreeSet<String>,
-    /// Members that failed and are being put back.
-    pub(super) failing: BTreeSet<String>,
 }
 
 impl Default for Site {
@@ -175,8 +171,6 @@ impl Default for Site {
             random: Random::new(0),
             touched: BTreeSet::new(),
             taken: BTreeMap::new(),
-            done: BTreeSet::new(),
-            failing: BTreeSet::new(),
         }
     }
 }

@@ -133,7 +133,7 @@ impl Blueprint {
             }
         }
         let carried = self.most_carried(members);
-        let majority = Quorum { voters: members.len(), healthy: members.len() }.allows_down();
+        let majority = Quorum::of(members.len(), members.len()).allows_down();
         rule.max_unavailable = match random.below(4) {
             0 => Cap::Count(1 + random.below(3)),
             1 => Cap::Percent(u8::try_from(1 + random.below(60)).unwrap()),

@@ -70,7 +70,8 @@ impl Check {
 }
 
 fn rows(name: &Address, checked: &Checked) -> Vec<Row> {
-    let quorum = checked.quorum.map(|quorum| format!("{} of {} voters are healthy", quorum.healthy, quorum.voters));
+    let quorum =
+        checked.quorum.as_ref().map(|quorum| format!("{} of {} voters are healthy", quorum.healthy, quorum.voters));
     let row = |sign: String, said: &str| {
         let remark = [said.to_owned()].into_iter().chain(quorum.clone()).collect::<Vec<_>>().join("; ");
         Row::new(0, format!("{sign} {name}")).remark(remark)

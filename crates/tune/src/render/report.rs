@@ -7,7 +7,7 @@ use tune_core::contract::Kinds;
 use tune_core::item::{ItemId, Raw};
 use tune_core::state::RunResult;
 use tune_core::text;
-use tune_engine::report::{Failure, NotStarted, StuckItem};
+use tune_engine::report::{Failure, Left, MemberOutcome, NotStarted, StuckItem};
 use tune_engine::{Report, ResourceOutcome, Settled, Urgency};
 
 use super::columns::{self, Row};
@@ -233,6 +233,8 @@ fn next(report: &Report, words: &Words) -> Vec<(&'static str, String)> {
         next.push(("Find out with:", "tune apply".to_owned()));
     } else if !report.away.is_empty() {
         next.push(("When it is back:", words.again.clone()));
+    } else if report.members.iter().any(|member| is_left(&member.outcome)) {
+        next.push(("When that is mended:", words.again.clone()));
     } else if report.result != RunResult::Stuck && !whole {
         next.push(("Go on with:", words.again.clone()));
     }
@@ -245,6 +247,10 @@ fn next(report: &Report, words: &Words) -> Vec<(&'static str, String)> {
         next.push(("Undo it all:", format!("tune rollback {number}")));
     }
     next
+}
+
+fn is_left(outcome: &MemberOutcome) -> bool {
+    matches!(outcome, MemberOutcome::Failed { left: Left::NotUndone(_), .. })
 }
 
 fn not_started(why: &NotStarted, kinds: &Kinds) -> String {

@@ -95,11 +95,29 @@ fn an_answer_tells_who_votes() {
         Value::Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
     };
     assert!(source.knows_quorum());
-    let answer = map(&[("voters", number(3)), ("healthy_voters", number(2))]);
-    assert_eq!(source.quorum(&answer), Some(Quorum { voters: 3, healthy: 2 }));
-    for broken in
-        [Value::Null, map(&[("voters", number(3))]), map(&[("voters", number(-1)), ("healthy_voters", number(1))])]
-    {
+    let none = || Value::List(Vec::new());
+    let counts = |voters: i64, healthy: i64| [("voters", number(voters)), ("healthy_voters", number(healthy))];
+    for broken in [Value::Null, map(&counts(3, 2)), map(&[("voters", number(3)), ("members", none())])] {
         assert_eq!(source.quorum(&broken), None);
     }
+    let negative = [&counts(-1, 1)[..], &[("members", none()), ("failures", none())]].concat();
+    assert_eq!(source.quorum(&map(&negative)), None);
+
+    let member = |healthy: bool, host: Option<&str>, endpoint: Option<&str>| {
+        let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+        let entries = [("name", Value::from("etcd-1")), ("healthy", Value::Bool(healthy))];
+        map(&[&entries[..], &[("host", text(host)), ("endpoint", text(endpoint))]].concat())
+    };
+    let check = |members: Vec<Value>, failures: Vec<Value>, expect: &[&str]| {
+        let lists = [("members", Value::List(members)), ("failures", Value::List(failures))];
+        let answer = map(&[&counts(3, 2)[..], &lists].concat());
+        let unwell = expect.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(source.quorum(&answer), Some(Quorum { voters: 3, healthy: 2, unwell }));
+    };
+    check(vec![member(true, Some("a"), None), member(false, Some("b"), Some("http://127.0.0.1:2379"))], vec![], &["b"]);
+    // An endpoint that does not answer as a member is no healthy one, whatever the member there is called.
+    check(vec![member(true, Some("a"), None)], vec![map(&[("host", Value::from("c"))])], &["c"]);
+    check(vec![member(false, None, Some("https://[fe80::1]:2379"))], vec![], &["etcd-1", "fe80::1"]);
+    // Whether one that nobody was asked for is well is not known.
+    check(vec![member(false, None, None)], vec![], &[]);
 }

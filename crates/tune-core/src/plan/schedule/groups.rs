@@ -57,7 +57,7 @@ fn group(rollout: &Rollout, request: &Request<'_>) -> Group {
     let count = rollout.members.len();
     let votes = knows_quorum(rollout, request);
     let cap = rollout.max_unavailable.of(count);
-    let majority = Quorum { voters: count, healthy: count }.allows_down();
+    let majority = Quorum::of(count, count).allows_down();
     let accepts_outage = rollout.accept.contains(&Consent::Outage);
     let spare = match (votes, accepts_outage) {
         (true, false) => cap.min(majority),
