@@ -20,7 +20,7 @@ use crate::report::Took;
 use crate::watch::{Phase, RunEvent};
 
 /// How long one look may take; a machine that is booting may swallow what is sent to it.
-const GLANCE: Duration = Duration::from_secs(15);
+pub(super) const GLANCE: Duration = Duration::from_secs(15);
 /// After how long a machine that still stands there, although it was ordered to go down and the order's answer was lost,
 /// is ordered again. Nothing happens to one that has gone down meanwhile: the order names the start that it is about.
 pub(super) const STANDS: Duration = Duration::from_secs(15);

@@ -236,11 +236,16 @@ impl Course<'_, '_> {
         None
     }
 
-    /// Reads everything that concerns a member.
+    /// Reads everything that concerns a member, as far as it is not known to be silent.
     pub(super) async fn read_member(&self, member: &Member) -> Answers {
         let lookups = member_lookups(self.plan, member);
+        let silent = self.sheet().underway.get(&member.host).map(|it| it.silent.clone()).unwrap_or_default();
+        let silent = &silent;
         let reads = lookups.iter().map(|(id, request)| -> Pending<'_, _> {
             Box::pin(async move {
+                if let Some(reason) = silent.get(id) {
+                    return (id.clone(), Err(reason.clone()));
+                }
                 let host = self.run.host(id);
                 let answer = self.run.engine.read_one(&host, request, self.run.watch).await;
                 let record = self.run.header.hosts.get(id);

@@ -13,7 +13,7 @@ use tune_core::journal::ActivationOutcome;
 use tune_core::plan::{Member, Side, Wave};
 use tune_core::rollout::Rollout;
 
-use super::activation::Pause;
+use super::activation::{GLANCE, Pause};
 use super::course::Course;
 use super::facts::Obstacle;
 use super::member::{Mishap, Setback};
@@ -23,6 +23,9 @@ use crate::report::{Left, MemberOutcome, Took};
 use crate::stop::Urgency;
 use crate::together::side_by_side;
 use crate::watch::{Phase, RunEvent};
+
+/// How much longer a machine is waited for whose time is over: who comes a moment too late is still put back.
+const LATECOMER: Duration = Duration::from_secs(15);
 
 /// Why a member is put back, and so what must be spared while it is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub(super) enum Because {
 }
 
 /// The machines that do not answer, each with why.
-type Away = BTreeMap<HostId, String>;
+pub(super) type Away = BTreeMap<HostId, String>;
 
 impl Course<'_, '_> {
     /// Puts a member back; returns whether it is as before, in effect, and its gates are no worse for it.
@@ -46,6 +49,11 @@ impl Course<'_, '_> {
         because: Because,
     ) -> Result<bool, Broken> {
         let took = self.reopen(rules, member);
+        // All of its time is over.
+        let in_vain = mishap.away.is_some();
+        if in_vain {
+            self.look_once_more(member).await;
+        }
         let down = match because {
             // What it wrote is undone at once, and only then it is asked whether it may go down.
             Because::ItFailed => self.down_now(member).await.ok(),
@@ -62,7 +70,7 @@ impl Course<'_, '_> {
         let before = self.look_at(&self.gates_of(rules, &self.down_with(&[member]))).await;
         let trouble = mishap.trouble.clone();
         self.run.watch.event(RunEvent::MemberPuttingBack { member: member.host.clone(), trouble: trouble.clone() });
-        match self.undo(rules, member, &took, because).await {
+        match self.undo(rules, member, &took, because, in_vain).await {
             Ok(()) => {}
             Err(Setback::Broken) => return Err(Broken),
             Err(Setback::Mishap(second)) => {
@@ -87,7 +95,7 @@ impl Course<'_, '_> {
             Some(MemberOutcome::Done { activations }) => activations.clone(),
             _ => Vec::new(),
         };
-        let new = Underway { took, waits_for: None, until, down: member.down.clone() };
+        let new = Underway { took, waits_for: None, until, down: member.down.clone(), silent: Away::new() };
         let underway = sheet.underway.entry(member.host.clone()).or_insert(new);
         underway.until = until;
         underway.took.clone()
@@ -139,15 +147,22 @@ impl Course<'_, '_> {
         }
     }
 
-    async fn undo(&self, rules: &Rollout, member: &Member, took: &[Took], because: Because) -> Result<(), Setback> {
+    async fn undo(
+        &self,
+        rules: &Rollout,
+        member: &Member,
+        took: &[Took],
+        because: Because,
+        in_vain: bool,
+    ) -> Result<(), Setback> {
         self.phase(&member.host, Phase::Undoing);
         let mut away = self.away_of(member).await;
         self.undo_waves(&member.waves, &away).await?;
         self.nothing_stuck(member)?;
-        self.activate_back(rules, member, took, because).await?;
+        let has_begun_anew = self.activate_back(rules, member, took, because).await?;
         if !away.is_empty() {
             // What was undone elsewhere, in the configuration of a virtual machine for example, may have brought it back.
-            self.wait_for(member, &mut away).await?;
+            self.wait_for(member, &mut away, in_vain && !has_begun_anew).await?;
             self.undo_waves(&member.waves, &Away::new()).await?;
             self.nothing_stuck(member)?;
             self.activate_back(rules, member, took, because).await?;
@@ -162,14 +177,14 @@ impl Course<'_, '_> {
     }
 
     /// Activates what is needed before that is in effect again which was in effect before: nothing, if nothing took
-    /// effect.
+    /// effect. Returns whether anything was interrupted for it.
     async fn activate_back(
         &self,
         rules: &Rollout,
         member: &Member,
         took: &[Took],
         because: Because,
-    ) -> Result<(), Setback> {
+    ) -> Result<bool, Setback> {
         let mut asked: BTreeMap<HostId, BTreeSet<Activation>> = BTreeMap::new();
         let answers = self.read_member(member).await;
         // A boot image that was built with the new files would bring them back.
@@ -188,8 +203,10 @@ impl Course<'_, '_> {
                 asked.entry(planned.host.clone()).or_default().insert(planned.activation.clone());
             }
         }
+        let mut has_begun_anew = false;
         for activation in coalesced(&asked.values().flatten().cloned().collect()) {
             if activation.verb.interrupts() {
+                has_begun_anew = true;
                 // However long the undo took: that it can be spared must be so now.
                 let spared = self.wait_until_spared(rules, member, because).await;
                 spared.map_err(|why| {
@@ -201,7 +218,7 @@ impl Course<'_, '_> {
                 self.activate(member, host, &activation, rules.timeout).await?;
             }
         }
-        Ok(())
+        Ok(has_begun_anew)
     }
 
     /// Returns whether a machine lies where an order of this run left it.
@@ -272,11 +289,29 @@ impl Course<'_, '_> {
         side_by_side(self.run.engine.limits.reads, reads.collect()).await.into_iter().flatten().collect()
     }
 
-    /// Waits for machines that do not answer, for as long as an undo waits for a host.
-    async fn wait_for(&self, member: &Member, away: &mut Away) -> Result<(), Mishap> {
-        let until = Instant::now() + self.patience();
+    /// Asks a machine that was waited for in vain once more, and not for long. While it is silent, nothing else is asked
+    /// of it.
+    async fn look_once_more(&self, member: &Member) {
+        let machine = self.plan.hosts.iter().find(|(_, planned)| planned.host.address == member.host);
+        let Some((id, _)) = machine else { return };
+        let host = self.run.host(id);
+        let connection = self.run.engine.connection(&host).await;
+        let answer = self.run.engine.ask(&*connection, &host, &ReadRequest::default(), GLANCE).await;
+        let silent = answer.err().map(|error| (id.clone(), error.message)).into_iter().collect();
+        self.note(&member.host, |underway| underway.silent = silent);
+    }
+
+    /// Waits for machines that do not answer: for as long as an undo waits for a host, or only a moment for one that was
+    /// waited for in vain already.
+    async fn wait_for(&self, member: &Member, away: &mut Away, in_vain: bool) -> Result<(), Mishap> {
+        let until = Instant::now() + if in_vain { LATECOMER } else { self.run.engine.limits.look_within };
         let mut pause = Pause::default();
         loop {
+            if in_vain {
+                self.look_once_more(member).await;
+            } else {
+                self.note(&member.host, |underway| underway.silent.clear());
+            }
             *away = self.away_of(member).await;
             let Some((host, reason)) = away.first_key_value() else { return Ok(()) };
             self.phase(&member.host, Phase::Unreachable { reason: reason.clone() });
@@ -289,9 +324,5 @@ impl Course<'_, '_> {
             time::sleep(pause.next()).await;
             self.note(&member.host, |underway| underway.waits_for = None);
         }
-    }
-
-    fn patience(&self) -> Duration {
-        self.run.engine.limits.look_within
     }
 }

@@ -14,6 +14,7 @@ use super::activation::Pause;
 use super::course::{Course, Next, Passed};
 use super::facts::Obstacle;
 use super::member::Mishap;
+use super::revert::Away;
 use crate::report::{Halted, Left, MemberOutcome, MemberReport, Took, Trouble};
 use crate::stop::Urgency;
 use crate::together::side_by_side;
@@ -30,6 +31,8 @@ pub(super) struct Underway {
     pub(super) until: Instant,
     /// Everything that is down meanwhile, as the facts were when it began.
     pub(super) down: BTreeSet<Address>,
+    /// Machines that were waited for in vain: nothing more is asked of them.
+    pub(super) silent: Away,
 }
 
 /// Somebody is held off.
@@ -232,7 +235,7 @@ impl<'c> Course<'c, '_> {
 
     fn begin(&self, rollout: Option<&Address>, rules: &Rollout, member: &Member, down: &BTreeSet<Address>) {
         let until = Instant::now() + rules.timeout;
-        let underway = Underway { took: Vec::new(), waits_for: None, until, down: down.clone() };
+        let underway = Underway { took: Vec::new(), waits_for: None, until, down: down.clone(), silent: Away::new() };
         self.sheet().underway.insert(member.host.clone(), underway);
         self.run.watch.event(RunEvent::MemberBegun {
             member: member.host.clone(),

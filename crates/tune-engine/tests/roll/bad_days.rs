@@ -63,14 +63,25 @@ async fn a_member_that_never_comes_back_is_down_and_nobody_else_is_touched() {
         (bench.cluster.configured(), bench.disk.0.lock().unwrap().state.items.len()),
         (is(["old", "new", "old"]), 1)
     );
-    let minutes = began.elapsed().as_secs() / 60;
-    assert!((12..15).contains(&minutes), "ten for the boot, two for the undo: {minutes}");
+    let seconds = began.elapsed().as_secs();
+    assert!((600..630).contains(&seconds), "its time, and one more moment: {seconds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_swallows_what_is_sent_to_it_is_reported_soon_after_its_time() {
+    let bench = Bench::voting(&["a", "b", "c"]);
+    bench.cluster.node("b", |node| (node.boot, node.swallows) = (Boot::Never, true));
+    let began = Instant::now();
+    let report = bench.apply().await.unwrap();
+    assert_eq!(Bench::outcomes(&report), ["b down", "c untouched", "a untouched"], "{report:?}");
+    let seconds = began.elapsed().as_secs();
+    assert!((600..660).contains(&seconds), "no look at it takes long: {seconds}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_comes_back_too_late_is_put_back() {
     let bench = Bench::voting(&["a", "b", "c"]);
-    bench.cluster.node("b", |node| node.boot = Boot::LateOnce(Duration::from_secs(650)));
+    bench.cluster.node("b", |node| node.boot = Boot::LateOnce(Duration::from_secs(610)));
     let report = bench.apply().await.unwrap();
     assert_eq!(report.result, RunResult::Undone, "{report:?}");
     assert_eq!(Bench::outcomes(&report), ["b put back", "c untouched", "a untouched"]);

@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) is_sick: bool,
     pub(crate) ledgers: BTreeMap<String, Ledger>,
     pub(crate) refuses: bool,
+    /// Whether it never answers while it is down, not even with an error.
+    pub(crate) swallows: bool,
     highest: (u64, u64),
 }
 
@@ -111,6 +113,7 @@ impl Cluster {
                 is_sick: false,
                 ledgers: BTreeMap::new(),
                 refuses: false,
+                swallows: false,
                 highest: (0, 0),
             };
             cluster.lock().nodes.insert((*name).to_owned(), node);
@@ -257,7 +260,8 @@ impl Wire {
             inner.log.push(format!("{} {what}{}", self.name, if is_down { " (down)" } else { "" }));
             (!is_down).then(|| act(&mut inner))
         };
-        if !self.cluster.moment(Death::After, false) {
+        let is_swallowed = done.is_none() && self.cluster.node(&self.name, |node| node.swallows);
+        if is_swallowed || !self.cluster.moment(Death::After, false) {
             std::future::pending::<()>().await;
         }
         done.ok_or_else(|| self.away(Sent::No))
