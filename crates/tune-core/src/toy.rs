@@ -251,7 +251,7 @@ impl Fleet {
             let first = self.read(&request, &matching(&request, &wanted, &Snapshot::new()), &wanted);
             let matching = matching(&request, &wanted, &first);
             let plan = plan(&request, &wanted, &matching, &self.read(&request, &matching, &wanted));
-            if !(plan.takes_machines_down() && wanted.ask_bystanders()) {
+            if !wanted.ask_more(&request, &plan) {
                 return Ok(plan);
             }
         }

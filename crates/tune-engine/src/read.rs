@@ -45,7 +45,7 @@ impl Engine {
             snapshot.extend(missing.into_keys().map(|name| (name, Err(restless()))));
             let plan = plan::plan(request, &wanted, &matching, &snapshot);
             // Only now it is known that guests which nobody asked for may go down too.
-            if plan.takes_machines_down() && wanted.ask_bystanders() {
+            if wanted.ask_more(request, &plan) {
                 rounds = 0;
             } else {
                 return Ok(plan);

@@ -22,8 +22,8 @@ pub struct Asked {
     pub record: Option<HostId>,
     /// Whether the configuration has it; otherwise only the state remembers it.
     pub configured: bool,
-    /// Whether it is asked only where guests run that are no part of the plan. Then nothing that is wrong with it
-    /// forbids the plan; it only leaves that unknown.
+    /// Whether it is asked only where guests run that are no part of the plan, or who it is. Then nothing that is wrong
+    /// with it forbids the plan; it only leaves that unknown.
     pub only_tells: bool,
 }
 
@@ -60,7 +60,9 @@ pub fn matching(request: &Request<'_>, wanted: &Wanted, snapshot: &Snapshot) -> 
     for (address, host) in request.hosts {
         let record = found.remove(address);
         let concerned = wanted_on.contains(address) || record.as_ref().is_some_and(|id| with_records.contains(id));
-        let tells = telling.contains(address) || record.as_ref().is_some_and(|id| telling_records.contains(id));
+        let is_stranger = wanted.strangers.contains(address);
+        let tells =
+            is_stranger || telling.contains(address) || record.as_ref().is_some_and(|id| telling_records.contains(id));
         if concerned || tells {
             let asked = Asked { host: host.clone(), record, configured: true, only_tells: !concerned };
             matching.asked.insert(address.clone(), asked);

@@ -80,8 +80,27 @@ fn member(plan: &Plan, units: &Units<'_>, host: &Address, request: &Request<'_>)
     if guests > 0 {
         reasons.push(format!("takes {guests} {} down with it", if guests == 1 { "guest" } else { "guests" }));
     }
+    reasons.extend(perhaps_own(plan, &down, request));
     reasons.extend(activations::foreign(plan, host, &activations));
     Member { host: host.clone(), waves: order::waves(&subset), activations, down, reasons }
+}
+
+/// Says which hosts may be the machine that runs `tune` for all that is known, rule 47: one of which nobody knows who it
+/// is, where `tune` runs on none of those that are known.
+fn perhaps_own(plan: &Plan, down: &BTreeSet<Address>, request: &Request<'_>) -> Option<String> {
+    let controller = request.rolling.controller?;
+    let is_read = |host: &Address| plan.hosts.values().any(|planned| planned.host.address == *host);
+    let mut silent = down.iter().filter(|host| request.hosts.contains_key(*host) && !is_read(host));
+    if plan.hosts.values().any(|planned| planned.boot_id.as_deref() == Some(controller)) {
+        return None;
+    }
+    let first = silent.next()?;
+    let others = match silent.count() {
+        0 => String::new(),
+        1 => " or another guest".to_owned(),
+        more => format!(" or one of {more} other guests"),
+    };
+    Some(format!("interrupts this run if `{first}`{others} is the machine that runs tune: it did not say who it is"))
 }
 
 /// Puts units one after another: quiet changes as early as they can be, then one turn at a time, and what only puts back

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CLAIMED_TWICE, Mistake, NO_SUCH_ADDRESS, Operation, Related, Request};
+use super::{CLAIMED_TWICE, Mistake, NO_SUCH_ADDRESS, Operation, Plan, Related, Request};
 use crate::address::Address;
 use crate::contract::{Desired, Kinds};
 use crate::graph;
@@ -25,14 +25,28 @@ pub struct Wanted {
     pub bystanders: BTreeMap<Address, Option<Desired>>,
     /// Whether the bystanders are asked where they run.
     pub asks_bystanders: bool,
+    /// Hosts that go down with a machine, and of which nothing is wanted but who they are: one may run `tune`.
+    pub strangers: BTreeSet<Address>,
 }
 
 impl Wanted {
-    /// Has the bystanders asked from now on; returns whether that makes a difference.
-    pub fn ask_bystanders(&mut self) -> bool {
-        let is_new = !self.asks_bystanders && !self.bystanders.is_empty();
-        self.asks_bystanders = true;
-        is_new
+    /// Has those asked from now on that a plan shows to matter too: where a machine goes down, the bystanders, and then
+    /// who runs on it. Returns whether that makes a difference.
+    pub fn ask_more(&mut self, request: &Request<'_>, plan: &Plan) -> bool {
+        if !plan.takes_machines_down() {
+            return false;
+        }
+        if !std::mem::replace(&mut self.asks_bystanders, true) && !self.bystanders.is_empty() {
+            return true;
+        }
+        let known: BTreeSet<&Address> = plan.hosts.values().map(|planned| &planned.host.address).collect();
+        let down = plan.members().flat_map(|member| &member.down).filter(|host| request.hosts.contains_key(*host));
+        let strangers: Vec<&Address> = down.filter(|host| !known.contains(*host)).collect();
+        let before = self.strangers.len();
+        if request.rolling.controller.is_some() {
+            self.strangers.extend(strangers.into_iter().cloned());
+        }
+        self.strangers.len() > before
     }
 
     /// Returns the bystanders that are asked.
@@ -62,7 +76,7 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, Vec<Mistake>> {
     };
     let claimed = all.iter().flat_map(claim).collect();
     let desired = all.into_iter().filter(|(address, _)| selected.contains(address)).collect();
-    Ok(Wanted { desired, selected, claimed, bystanders, asks_bystanders: false })
+    Ok(Wanted { desired, selected, claimed, bystanders, ..Wanted::default() })
 }
 
 /// Guests whose resources are not planned from the configuration. One that left it is asked by what is recorded.

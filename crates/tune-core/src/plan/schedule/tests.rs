@@ -379,6 +379,51 @@ fn the_machine_that_runs_tune_goes_last_or_not_at_all() {
     assert_eq!(codes(&fleet.plan(&Operation::Apply, &selection)).len(), 1, "a rollout puts it before another");
 }
 
+/// An API tells of a guest, `c`, that it runs on `h1`; nothing else of `c` is managed.
+fn with_an_api() -> Fleet {
+    let mut fleet = fleet(&["h1", "api", "c"], &["reboot.y"]);
+    fleet.resources.remove(&toy("c"));
+    fleet.machines.get_mut(&host("api")).unwrap().runs_on = Some(host("h1"));
+    let guest = crate::value::Value::String(host("c").to_string());
+    fleet.resources.get_mut(&toy("api")).unwrap().attributes.insert("guest".to_owned(), guest);
+    fleet.apply();
+    fleet.want("h1", "h1", &[("reboot.y", "30")]);
+    fleet
+}
+
+#[test]
+fn a_guest_that_runs_tune_is_recognised_although_the_plan_does_not_concern_it() {
+    let mut fleet = with_an_api();
+    let plan = fleet.plan(&Operation::Apply, &only("h1"));
+    assert_eq!((codes(&plan), plan.hosts.len()), (Vec::new(), 2), "who it is matters only to a known controller");
+    fleet.controller = Some("boot of host.c".to_owned());
+    for operation in [Operation::Apply, Operation::Destroy, Operation::Rollback { run: 1, through: false }] {
+        let plan = fleet.plan(&operation, &only("h1"));
+        assert_eq!(codes(&plan), [("host.c".to_owned(), "tune::plan::own_machine")]);
+        let message = "the reboot of `host.h1` would interrupt `host.c`, the machine that runs tune";
+        assert_eq!(plan.problems[0].problem.message, message);
+    }
+    let selection = Selection { allow_self: true, ..only("h1") };
+    assert_eq!(codes(&fleet.plan(&Operation::Apply, &selection)), []);
+}
+
+#[test]
+fn a_guest_that_does_not_say_who_it_is_may_run_tune() {
+    let mut fleet = with_an_api();
+    fleet.controller = Some("boot of nobody".to_owned());
+    let reasons = |fleet: &Fleet| {
+        let plan = fleet.plan(&Operation::Apply, &only("h1"));
+        assert_eq!(codes(&plan), []);
+        plan.members().next().unwrap().reasons.clone()
+    };
+    assert_eq!(reasons(&fleet), ["takes 1 guest down with it"]);
+    fleet.machines.get_mut(&host("c")).unwrap().is_away = true;
+    let doubt = "interrupts this run if `host.c` is the machine that runs tune: it did not say who it is";
+    assert_eq!(reasons(&fleet), ["takes 1 guest down with it", doubt]);
+    fleet.controller = Some("boot of host.api".to_owned());
+    assert_eq!(reasons(&fleet), ["takes 1 guest down with it"], "tune runs elsewhere");
+}
+
 #[test]
 fn reverts_roll_too() {
     let mut fleet = fleet(&["a", "b"], &["x", "reboot.y"]);
