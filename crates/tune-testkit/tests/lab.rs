@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tune_testkit::lab::{ASKED, Host, Lab, OPERATOR, PLAIN, REQUIRE_VARIABLE, SKIPS_VARIABLE, STRANGER, Tier};
-use tune_testkit::require_tier;
+use tune_testkit::{require_tier, skip_unless};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -213,6 +213,20 @@ fn a_missing_tier_is_skipped_aloud_unless_it_is_required() {
     assert!(String::from_utf8_lossy(&failed.stdout).contains("TUNE_REQUIRE wants it"), "{failed:?}");
     assert!(!failed.status.success());
     assert_eq!(fs::read_to_string(skips.path()).expect("the file is there"), noted);
+}
+
+#[test]
+fn what_a_test_lacks_beside_its_tier_is_said_aloud() {
+    const LACKS: &str = "TUNE_TEST_LACKS";
+    skip_unless!(std::env::var_os(LACKS).map_or(Ok(()), |_| Err("no `sch_htb` in this kernel")));
+    let skipped = Command::new(std::env::current_exe().expect("this program has a path"))
+        .args(["--exact", "what_a_test_lacks_beside_its_tier_is_said_aloud"])
+        .env(LACKS, "1")
+        .output()
+        .expect("the test binary can be run");
+    assert!(skipped.status.success(), "{skipped:?}");
+    let said = String::from_utf8_lossy(&skipped.stderr);
+    assert!(said.contains("SKIPPED lab::what_a_test_lacks_beside_its_tier_is_said_aloud: no `sch_htb` in"), "{said}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use project::{Ended, Project};
 use tune_testkit::lab::{Host, Lab, Snapshot, Tier};
-use tune_testkit::require_tier;
+use tune_testkit::{require_tier, skip_unless};
 
 /// How long something may take that a loaded machine does in a second or two.
 const SOON: Duration = Duration::from_secs(40);

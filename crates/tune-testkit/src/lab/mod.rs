@@ -49,7 +49,7 @@ pub use hold::Hold;
 pub use host::{Host, Output, Process};
 pub use image::CACHE_VARIABLE;
 pub use snapshot::Snapshot;
-pub use tier::{REQUIRE_VARIABLE, SKIPS_VARIABLE, Skip, Tier, available, require};
+pub use tier::{REQUIRE_VARIABLE, SKIPS_VARIABLE, Skip, Tier, announce, available, require};
 pub use users::{ASKED, OPERATOR, PLAIN, STRANGER};
 
 use host::{Body, must};

@@ -130,7 +130,22 @@ macro_rules! require_tier {
     }};
 }
 
-fn announce(test: &str, skip: &Skip) {
+/// Leaves the calling test, as skipped, when this says that the machine lacks something beside its tier.
+#[macro_export]
+macro_rules! skip_unless {
+    ($possible:expr) => {{
+        fn here() {}
+        if let Err(why) = $possible {
+            let name = std::any::type_name_of_val(&here);
+            $crate::lab::announce(name.strip_suffix("::here").unwrap_or(name), &why);
+            return;
+        }
+    }};
+}
+
+/// Says that a test is skipped, on standard error, past the capture of the test harness, and in the file of skips. Usually
+/// called through [`skip_unless!`](crate::skip_unless).
+pub fn announce(test: &str, skip: &dyn fmt::Display) {
     // The harness captures what the printing macros print, and not what is written to the stream itself. A skip that
     // could not be announced is no reason to fail, so these results are dropped.
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {skip}");
