@@ -1,7 +1,9 @@
 //! Whom groups can spare: before members are taken, and before one that failed is taken down to be put back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use tokio::time;
 use tune_core::Address;
 use tune_core::contract::{Pending, ReadRequest};
 use tune_core::plan::Member;
@@ -13,6 +15,9 @@ use super::facts::Obstacle;
 use super::gate::Looks;
 use crate::report::{GateReport, Trouble};
 use crate::together::side_by_side;
+
+/// By then voters that lost their leader have elected another one, if they can.
+const ELECTION: Duration = Duration::from_secs(30);
 
 /// The members that each rollout would lose.
 type Losses<'p> = BTreeMap<&'p Address, (&'p Rollout, BTreeSet<&'p Address>)>;
@@ -77,7 +82,7 @@ impl Course<'_, '_> {
         failed: &Member,
         down: &BTreeSet<Address>,
     ) -> Result<(), Obstacle> {
-        let looks = self.look_at(&self.gates_of(rules, down)).await;
+        let looks = self.look_past_elections(rules, down).await;
         for (name, (rollout, mut lost)) in self.losses(down) {
             if rollout.accept.contains(&Consent::Outage) {
                 continue;
@@ -85,7 +90,7 @@ impl Course<'_, '_> {
             self.all_told(rollout, &looks)?;
             let quorum = quorum_of(rollout, &looks);
             let away = if let Some(quorum) = quorum {
-                lost.retain(|member| !self.is_unwell(rollout, quorum, member));
+                lost.retain(|member| !self.is_no_use(rollout, quorum, (member, failed)));
                 quorum.voters.saturating_sub(quorum.healthy)
             } else {
                 let silent = self.silent(&rollout.members).await;
@@ -126,11 +131,30 @@ impl Course<'_, '_> {
         Ok(())
     }
 
-    /// Whether it is known of a member that it is not healthy. A name that several members have tells of none.
-    fn is_unwell(&self, rollout: &Rollout, quorum: &Quorum, member: &Address) -> bool {
+    /// Looks at the gates. Where nobody leads any more, it is looked again once the others have had time to elect: until
+    /// then nobody seems to be of use, and all of them are needed.
+    async fn look_past_elections(&self, rules: &Rollout, down: &BTreeSet<Address>) -> Looks {
+        let gates = self.gates_of(rules, down);
+        let looks = self.look_at(&gates).await;
+        let quorums = self.losses(down).into_values().filter_map(|(rollout, _)| quorum_of(rollout, &looks));
+        if quorums.into_iter().all(|quorum| quorum.healthy > 0 || quorum.voters == 0) {
+            return looks;
+        }
+        time::sleep(ELECTION).await;
+        self.look_at(&gates).await
+    }
+
+    /// Whether it is known of a member that its group loses nothing with it. Healthy voters follow a leader, whom a majority
+    /// has elected: where fewer are healthy than that, some vote that seem not to be well. Where none is, nobody leads, and
+    /// the member that failed may be why; what it takes down with it may be needed to elect.
+    fn is_no_use(&self, rollout: &Rollout, quorum: &Quorum, (member, failed): (&Address, &Member)) -> bool {
+        let has_majority = quorum.healthy * 2 > quorum.voters;
+        let may_be_why = quorum.healthy == 0 && *member == failed.host;
         let name = |member: &Address| self.conduct.hosts.get(member).map(|host| &host.name);
-        let Some(own) = name(member).filter(|own| quorum.unwell.contains(*own)) else { return false };
-        rollout.members.iter().filter(|other| name(other) == Some(own)).count() == 1
+        let is_unwell = name(member).is_some_and(|own| quorum.unwell.contains(own));
+        // A name that several members have tells of none.
+        let is_its_own = || rollout.members.iter().filter(|other| name(other) == name(member)).count() == 1;
+        (has_majority || may_be_why) && is_unwell && is_its_own()
     }
 
     /// Returns which members do not answer. So nobody is taken while guests of a machine that was taken before are still

@@ -14,7 +14,7 @@ use tune_engine::watch::{Phase, RunEvent};
 use tune_engine::{EngineError, MemberOutcome, Report, ResourceOutcome};
 
 use crate::bench::Bench;
-use crate::cluster::{Boot, host, text};
+use crate::cluster::{Boot, Votes, host, text};
 
 fn is(values: [&str; 3]) -> Vec<String> {
     values.map(str::to_owned).to_vec()
@@ -269,7 +269,7 @@ async fn a_failed_member_that_works_is_put_back_only_while_its_group_can_spare_i
 async fn a_member_is_not_rebooted_back_while_nobody_tells_who_is_healthy() {
     let mute = |bench: &Bench| {
         bench.cluster.node("c", |node| node.is_sick = false);
-        bench.cluster.lock().is_mute = true;
+        bench.cluster.lock().votes = Votes::Untold;
     };
     let (bench, report) = a_red_gate_and_another_sick(mute).await;
     assert_eq!(Bench::outcomes(&report), ["b failed", "c untouched", "a untouched"]);
@@ -280,17 +280,42 @@ async fn a_member_is_not_rebooted_back_while_nobody_tells_who_is_healthy() {
     assert!(why.starts_with("`check.etcd` cannot tell who of `rollout.r` is healthy: nobody leads;"), "{why}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_member_that_is_no_use_to_its_group_is_put_back_although_another_is_away() {
+/// The first member gets a value with which it does not keep up, and meanwhile somebody else falls sick.
+async fn a_bad_value_and_another_sick(then: fn(&Bench)) -> (Bench, Report) {
     let bench = Bench::voting(&["a", "b", "c"]).wants("b", "bad");
-    let other = bench.cluster.clone();
+    let other = bench.clone();
     let (report, ()) = tokio::join!(bench.apply(), async {
-        while other.orders().is_empty() {
+        while other.cluster.orders().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        other.node("c", |node| node.is_sick = true);
+        other.cluster.node("c", |node| node.is_sick = true);
+        then(&other);
     });
-    let report = report.unwrap();
+    (bench, report.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_lags_and_whose_vote_is_needed_is_not_taken_down() {
+    // One healthy voter of three follows a leader, so somebody votes who is not healthy.
+    let (bench, report) = a_bad_value_and_another_sick(|bench| bench.cluster.lock().votes = Votes::Laggards).await;
+    assert_eq!(Bench::outcomes(&report), ["b failed", "c untouched", "a untouched"], "{report:?}");
+    assert_eq!((bench.cluster.orders(), bench.cluster.configured()), (vec!["b".to_owned()], is(["old"; 3])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_election_is_no_reason_to_take_anybody_down() {
+    let (bench, report) = a_red_gate_and_another_sick(|bench| {
+        // Nobody leads for a moment: those that are left elect.
+        bench.cluster.node("a", |node| node.well_at = Some(Instant::now() + Duration::from_secs(5)));
+    })
+    .await;
+    assert_eq!(Bench::outcomes(&report), ["b failed", "c untouched", "a untouched"], "{report:?}");
+    assert_eq!(bench.cluster.orders(), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_no_use_to_its_group_is_put_back_although_another_is_away() {
+    let (bench, report) = a_bad_value_and_another_sick(|_| {}).await;
     assert_eq!(Bench::outcomes(&report), ["b put back, not green", "c untouched", "a untouched"], "{report:?}");
     assert_eq!(bench.cluster.orders(), ["b", "b"]);
 }

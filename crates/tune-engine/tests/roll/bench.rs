@@ -28,7 +28,7 @@ use tune_engine::{
     StoreError, Watch,
 };
 
-use crate::cluster::{Cluster, Death, Inner, host, text};
+use crate::cluster::{Cluster, Death, Inner, Votes, host, text};
 
 /// A configuration of one rollout, its cluster and what is remembered.
 #[derive(Debug, Clone)]
@@ -382,11 +382,14 @@ impl Source for Etcd {
             let mut inner = self.cluster.lock();
             inner.asked += 1;
             let (healthy, voters, is_red) = (inner.healthy(), inner.nodes.len(), inner.is_red());
-            if inner.is_mute {
+            if inner.votes == Votes::Untold {
                 let message = "nobody leads".to_owned();
                 return Err(Unreadable { code: tune_core::problem::Code("fake::mute"), message, help: None });
             }
-            let unwell = inner.nodes.iter().filter(|(_, node)| !Inner::is_well(node));
+            // Without a majority nobody follows a leader, unless those that lag still vote.
+            let leads = healthy * 2 > voters || inner.votes == Votes::Laggards;
+            let healthy = if leads { healthy } else { 0 };
+            let unwell = inner.nodes.iter().filter(|(_, node)| !(leads && Inner::is_well(node)));
             let unwell = unwell.map(|(name, _)| Value::from(name.as_str())).collect();
             let number = |count: usize| Value::Number(Number::from(i64::try_from(count).unwrap()));
             Ok(Value::Map(BTreeMap::from([

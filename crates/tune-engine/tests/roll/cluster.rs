@@ -35,6 +35,18 @@ pub(crate) enum Boot {
     Stranded(Duration),
 }
 
+/// Who votes, as far as the cluster tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Votes {
+    /// Whoever is well; without a majority of them nobody leads.
+    #[default]
+    Well,
+    /// Members that do not keep up vote all the same.
+    Laggards,
+    /// Nobody tells anything.
+    Untold,
+}
+
 /// What happens at one call or one write of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Death {
@@ -57,8 +69,7 @@ pub(crate) struct Inner {
     pub(crate) asked: usize,
     pub(crate) red: Vec<(Duration, Duration)>,
     pub(crate) image_fails: bool,
-    /// Whether nobody tells anything of the cluster.
-    pub(crate) is_mute: bool,
+    pub(crate) votes: Votes,
     pub(crate) log: Vec<String>,
     pub(crate) death: Option<Death>,
     pub(crate) moments: usize,
