@@ -117,6 +117,8 @@ pub struct Impact {
     pub problems: Vec<Problem>,
     /// The host that the guest of this resource runs on now, as read: when that host is down, so is the guest.
     pub runs_on: Option<Address>,
+    /// The hosts that can carry the guest of this resource, wherever it moves. Without an answer every host may.
+    pub carriers: Option<BTreeSet<Address>>,
 }
 
 /// What writing one item does.

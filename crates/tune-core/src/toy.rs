@@ -78,7 +78,9 @@ impl Kind for Toy {
             (item.key.clone(), judged)
         };
         let runs_on = question.reading.evidence.get("runs_on").map(|host| host.parse().unwrap());
-        Impact { items: question.desired.items.iter().map(judged).collect(), runs_on, ..Impact::default() }
+        let carriers = question.reading.evidence.get("carriers");
+        let carriers = carriers.map(|hosts| hosts.split(' ').map(|host| host.parse().unwrap()).collect());
+        Impact { items: question.desired.items.iter().map(judged).collect(), runs_on, carriers, ..Impact::default() }
     }
 
     fn marked_by(&self, _: &ItemKey, reading: &Reading) -> Option<ItemKey> {
@@ -139,6 +141,8 @@ pub(crate) struct Machine {
     pub(crate) running: BTreeMap<ItemKey, Raw>,
     /// The machine under it, as its items tell.
     pub(crate) runs_on: Option<Address>,
+    /// The hosts that can carry it, where it says so.
+    pub(crate) carriers: Vec<Address>,
     /// What waits for a boot of it.
     pub(crate) waits_for_boot: Vec<String>,
     /// Whether everything on it carries our mark.
@@ -369,7 +373,10 @@ impl Machine {
         });
         let mark = self.is_marked.then(|| ("mark".to_owned(), String::new()));
         let under = self.runs_on.as_ref().map(|on| ("runs_on".to_owned(), on.to_string()));
-        Reading { items: items.collect(), evidence: Arc::new(mark.into_iter().chain(under).collect()) }
+        let carriers: Vec<String> = self.carriers.iter().map(ToString::to_string).collect();
+        let carriers = (!carriers.is_empty()).then(|| ("carriers".to_owned(), carriers.join(" ")));
+        let evidence = mark.into_iter().chain(under).chain(carriers).collect();
+        Reading { items: items.collect(), evidence: Arc::new(evidence) }
     }
 
     fn facts(&self, name: &Address) -> Facts {

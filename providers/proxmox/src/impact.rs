@@ -56,6 +56,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
     impact.problems.extend(not_allowed(&cluster, vmid, &judged, &after));
     impact.advice = advice::advice(question, vmid, &vm, &judged, &after);
     impact.runs_on = cluster.node_hosts.get(&vm.node).and_then(|host| host.parse().ok());
+    impact.carriers = cluster.node_hosts.values().map(|host| host.parse().ok()).collect();
     impact
 }
 

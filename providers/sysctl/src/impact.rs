@@ -65,7 +65,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
         items.insert(file.key.clone(), ItemImpact { effect: Effect::NextBoot, ..ItemImpact::default() });
         problems.extend(file_problem(file, question, &machine));
     }
-    Impact { items, advice: advice::advice(&wanted, file, &machine), problems, runs_on: None }
+    Impact { items, advice: advice::advice(&wanted, file, &machine), problems, ..Impact::default() }
 }
 
 fn wanted<'a>(item: &'a DesiredItem, question: &Question<'a>) -> Option<Wanted<'a>> {

@@ -107,7 +107,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
     let mut problems: Vec<Problem> = asked.wanted.iter().filter_map(|wanted| problem(wanted, &asked)).collect();
     problems.extend(asked.files.iter().filter_map(|file| single_problem(file, &asked)));
     problems.extend(asked.files.iter().filter_map(|file| file_problem(file, question, &asked.machine)));
-    Impact { items, advice: advice::advice(&asked), problems, runs_on: None }
+    Impact { items, advice: advice::advice(&asked), problems, ..Impact::default() }
 }
 
 fn asked<'a>(question: &Question<'a>) -> Asked<'a> {

@@ -90,7 +90,7 @@ pub fn judge_member(
             let name = plan.hosts[&guest.told_by].host.address.clone();
             let place = match (view, kind) {
                 (Some(View { answer, reading }), Some(kind)) => {
-                    place(&**kind, (name, guest.host.clone(), &guest.items), reading, &answer.facts)
+                    place(&**kind, (name, guest.host.clone(), &guest.items), reading, &answer.facts).0
                 }
                 _ => Place::Unknown(format!("`{name}` gave no answer")),
             };
@@ -176,19 +176,34 @@ fn own<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address
     plan.resources.iter().filter(move |(address, _)| own.contains(*address))
 }
 
-/// Those that tell where guests run, where a member goes down as a whole machine.
-fn guests<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a Guest)> {
-    let is_machine = member.is_machine();
-    plan.guests.iter().filter(move |(_, guest)| is_machine && plan.hosts.contains_key(&guest.told_by))
+/// The guests that may go down with a member: those that it can carry, where it goes down as a whole machine, and those
+/// that they can carry. Nobody else is asked where they run, or to take *n* guests one after another would take *n*²
+/// answers.
+fn guests<'a>(plan: &'a Plan, member: &'a Member) -> impl Iterator<Item = (&'a Address, &'a Guest)> {
+    let can_carry = |down: &BTreeSet<&Address>, guest: &Guest| {
+        guest.carriers.as_ref().is_none_or(|carriers| carriers.iter().any(|carrier| down.contains(carrier)))
+    };
+    let mut down: BTreeSet<&Address> = member.is_machine().then_some(&member.host).into_iter().collect();
+    let mut left: Vec<&Guest> = plan.guests.values().filter(|_| !down.is_empty()).collect();
+    loop {
+        let (with_it, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|guest| can_carry(&down, guest));
+        if with_it.is_empty() {
+            break;
+        }
+        down.extend(with_it.iter().map(|guest| &guest.host));
+        left = others;
+    }
+    let is_known = move |guest: &Guest| plan.hosts.contains_key(&guest.told_by);
+    plan.guests.iter().filter(move |(_, guest)| !down.is_empty() && can_carry(&down, guest) && is_known(guest))
 }
 
-/// Returns where a guest runs, as what was read of its items tells.
+/// Returns where a guest runs and which hosts can carry it, as what was read of its items tells.
 pub(super) fn place(
     kind: &dyn Kind,
     (host, guest, keys): (Address, Address, &BTreeSet<ItemKey>),
     reading: &Reading,
     facts: &Facts,
-) -> Place {
+) -> (Place, Option<BTreeSet<Address>>) {
     let mut items = Vec::new();
     let mut why = "it gave no answer about this guest".to_owned();
     for key in keys {
@@ -202,11 +217,11 @@ pub(super) fn place(
         }
     }
     if items.is_empty() {
-        return Place::Unknown(why);
+        return (Place::Unknown(why), None);
     }
     let desired = Desired { host, guest: Some(guest), items };
     let impact = kind.impact(&Question { desired: &desired, reading, facts, recorded: keys });
-    impact.runs_on.map_or(Place::Elsewhere, Place::On)
+    (impact.runs_on.map_or(Place::Elsewhere, Place::On), impact.carriers)
 }
 
 /// The guests of which it is known what they run on.

@@ -176,6 +176,8 @@ pub struct Guest {
     pub items: BTreeSet<ItemKey>,
     /// Where it runs.
     pub place: Place,
+    /// The hosts that can carry it, wherever it moves. Where that is not known, every host may.
+    pub carriers: Option<BTreeSet<Address>>,
 }
 
 /// Where a guest runs.

@@ -1,5 +1,6 @@
 //! What a change would do, on machines in every condition.
 
+use tune_core::Address;
 use tune_core::contract::Effect;
 use tune_core::item::ItemKey;
 use tune_core::value::Value;
@@ -176,9 +177,11 @@ fn it_runs_on_the_host_of_its_node() {
     let mut world = running();
     world.cluster.node_hosts.insert("pve".to_owned(), "host.hypervisor[\"pve\"]".to_owned());
     let impact = world.judge(&writeback());
-    assert_eq!(impact.runs_on.unwrap().to_string(), "host.hypervisor[\"pve\"]");
+    let host: Address = "host.hypervisor[\"pve\"]".parse().unwrap();
+    assert_eq!((impact.runs_on, impact.carriers), (Some(host.clone()), Some([host.clone()].into())));
     world.vm.node = "still-fawn".to_owned();
-    assert_eq!(world.judge(&writeback()).runs_on, None);
+    let impact = world.judge(&writeback());
+    assert_eq!((impact.runs_on, impact.carriers), (None, Some([host].into())), "it may move there");
 }
 
 #[test]

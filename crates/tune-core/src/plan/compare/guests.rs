@@ -20,9 +20,9 @@ impl Planning<'_> {
     pub(super) fn guests(&mut self) {
         for (address, teller) in self.tellers() {
             let Some(told_by) = self.ids.get(&teller.name).cloned() else { continue };
-            let place = self.place(&address, &teller, &told_by);
+            let (place, carriers) = self.place(&address, &teller, &told_by);
             let Teller { guest: host, items, .. } = teller;
-            self.plan.guests.insert(address, Guest { host, told_by, items, place });
+            self.plan.guests.insert(address, Guest { host, told_by, items, place, carriers });
         }
     }
 
@@ -45,16 +45,16 @@ impl Planning<'_> {
         tellers
     }
 
-    fn place(&self, address: &Address, teller: &Teller, told_by: &HostId) -> Place {
+    fn place(&self, address: &Address, teller: &Teller, told_by: &HostId) -> (Place, Option<BTreeSet<Address>>) {
         let record = self.request.state.hosts.get(told_by);
         let (reading, facts) = match self.reading(&teller.name, &address.kind) {
-            Err(unreachable) => return Place::Unknown(unreachable.message.clone()),
+            Err(unreachable) => return (Place::Unknown(unreachable.message.clone()), None),
             Ok((_, facts)) if record.is_some_and(|record| record.is_another(facts)) => {
-                return Place::Unknown(format!("another machine answers as `{}`", teller.name));
+                return (Place::Unknown(format!("another machine answers as `{}`", teller.name)), None);
             }
             Ok(answer) => answer,
         };
         let question = (teller.name.clone(), teller.guest.clone(), &teller.items);
-        self.kind(&address.kind).map_or(Place::Elsewhere, |kind| place(kind, question, reading, facts))
+        self.kind(&address.kind).map_or((Place::Elsewhere, None), |kind| place(kind, question, reading, facts))
     }
 }

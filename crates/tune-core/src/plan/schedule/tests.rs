@@ -179,6 +179,32 @@ fn where_guests_run_is_looked_at_again_before_a_turn_whatever_is_to_be_done_with
     assert_eq!(down(&fleet), 4);
 }
 
+#[test]
+fn only_the_guests_that_a_machine_can_carry_are_asked_where_they_run() {
+    let mut fleet = nested();
+    let mut carried_by = |guest: &str, carriers: &[&str]| {
+        fleet.machines.get_mut(&host(guest)).unwrap().carriers = carriers.iter().map(|name| host(name)).collect();
+    };
+    carried_by("a", &["h1", "h2"]);
+    carried_by("b", &["h1", "h2"]);
+    carried_by("c", &["b"]);
+    let plan = apply(&fleet);
+    let asked = |name: &str| {
+        let member = plan.members().find(|member| member.host == host(name)).unwrap();
+        let asked = member_lookups(&plan, member).into_keys();
+        asked.map(|id| plan.hosts[&id].host.address.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(asked("h1"), "host.a host.b host.c host.h1", "with what its guests can carry");
+    assert_eq!(asked("h2"), "host.a host.b host.c host.h2");
+    assert_eq!(asked("b"), "host.b host.c");
+    assert_eq!(asked("a"), "host.a", "a guest that carries nobody asks nobody");
+    // What can run anywhere is asked for always.
+    fleet.machines.get_mut(&host("c")).unwrap().carriers.clear();
+    let plan = apply(&fleet);
+    let member = plan.members().find(|member| member.host == host("a")).unwrap();
+    assert_eq!(member_lookups(&plan, member).len(), 2);
+}
+
 /// The same, applied, with a group of the guests and a new value for the first hypervisor.
 fn nested_and_applied(votes: bool) -> Fleet {
     let mut fleet = nested();
