@@ -159,6 +159,13 @@ Host key verification failed.\r\n";
     }
 
     #[test]
+    fn what_ssh_says_is_on_one_line_whatever_ends_its_lines() {
+        let error = explain("h", "kex_exchange_identification: closed\r\nConnection closed by 10.0.0.7 port 22\r\n");
+        let said = "kex_exchange_identification: closed; Connection closed by 10.0.0.7 port 22";
+        assert_eq!(error.message, format!("ssh could not connect to `h`: {said}"));
+    }
+
+    #[test]
     fn what_ssh_repeats_from_a_host_cannot_play_with_the_terminal() {
         let error = explain("h", "kex: \u{1b}]0;owned\u{7}");
         assert!(!error.message.contains('\u{1b}'), "{error:?}");

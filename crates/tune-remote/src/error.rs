@@ -240,6 +240,7 @@ pub(crate) fn reason(complaint: &str) -> String {
 
 /// Returns `: TEXT` for what a host or ssh said, or nothing.
 pub(crate) fn quoted(text: &str) -> String {
-    let shown = visible_lines(text.trim(), 600).replace('\n', "; ");
+    // ssh ends its lines as a terminal in raw mode wants it.
+    let shown = visible_lines(&text.trim().replace("\r\n", "\n"), 600).replace('\n', "; ");
     if shown.is_empty() { String::new() } else { format!(": {shown}") }
 }

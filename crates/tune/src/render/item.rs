@@ -231,6 +231,11 @@ fn recorded(context: Context<'_>, item: &ItemPlan, kind: &dyn Kind, line: &mut L
 fn written(kind: &dyn Kind, item: &ItemPlan, change: &Change, line: &mut Line) {
     let shown = |raw: &Raw| text::visible(&kind.show(&item.id.key, raw), LONGEST_VALUE);
     line.value = match (&change.before, &change.after) {
+        // A file that speaks of one value says which one is in use until it takes effect.
+        (Raw::Absent, Raw::File(_)) if item.effect == Effect::Activation => match &item.running.value {
+            Some(now) => format!("{} -> {}", text::visible(now, LONGEST_VALUE), shown(&change.after)),
+            None => String::new(),
+        },
         (Raw::File(_), Raw::Absent) | (Raw::Absent, Raw::File(_)) => String::new(),
         (Raw::File(before), Raw::File(after)) => {
             line.patch = diff::patch(&before.content, &after.content);

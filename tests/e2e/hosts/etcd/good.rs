@@ -16,6 +16,7 @@ fn a_rolling_change_and_its_way_back_lose_no_write() {
     project
         .plan()
         .code(2)
+        .says("zz-tune.zfs.zvol_threads.conf = 32 -> 8")
         .says("zfs takes zvol_threads only when it is loaded: 32 is in use until a reboot, then 8.")
         .says(&format!(r#"3 etcd["{leader}"] apply, reboot, wait, check.etcd"#))
         .says("goes last, as `rollout.etcd` says")
