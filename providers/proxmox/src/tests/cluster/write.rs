@@ -116,6 +116,17 @@ async fn a_lock_file_that_is_held_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_unknown_storage_is_named_and_nothing_is_written() {
+    let config = "cores: 2\nmemory: 2048\nscsi0: nowhere:108/vm-108-disk-0.raw,size=32G\nscsihw: virtio-scsi-single\n";
+    let lab = Lab::start(cluster().vm(108, "pve2", config)).await;
+    let before = lab.control.config(108).unwrap();
+    let outcomes = lab.apply(&[("108:scsi0/cache", "", "writeback"), ("108:scsi0/iothread", "", "1")]).await;
+    let refused = Outcome::Refused { message: "storage 'nowhere' does not exist".to_owned() };
+    assert_eq!(outcomes, [refused.clone(), refused]);
+    assert_eq!(lab.control.config(108).unwrap(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_fails_half_way_is_put_back() {
     // The keys are written in a random order: with every seed some of them are there when the last one fails.
     for seed in 0..12 {
