@@ -16,12 +16,13 @@ type Target = fn(&[u8]);
 const CUTS: usize = 40;
 
 /// Every target, by the name of its folder of seeds.
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("configuration", targets::configuration),
     ("expression", targets::expression),
     ("format", targets::format),
     ("state", targets::state),
     ("recording", targets::recording),
+    ("saved_plan", targets::saved_plan),
     ("test_file", targets::test_file),
     ("sysctl_conf", targets::sysctl_conf),
     ("modprobe_conf", targets::modprobe_conf),
@@ -166,6 +167,7 @@ fn known_hard_inputs_end_in_time() {
         targets::format(text.as_bytes());
         targets::state(text.as_bytes());
         targets::recording(text.as_bytes());
+        targets::saved_plan(text.as_bytes());
         targets::test_file(text.as_bytes());
     }
 }

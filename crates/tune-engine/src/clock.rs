@@ -25,11 +25,16 @@ impl Clock for SystemClock {
     }
 
     fn new_id(&self) -> String {
-        let mut bytes = [0_u8; 16];
-        let random = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
-        random.expect("every Linux has a random source");
-        hexadecimal(&bytes)
+        hexadecimal(&random::<16>())
     }
+}
+
+/// Returns bytes that nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let random = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+    random.expect("every Linux has a random source");
+    bytes
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -77,6 +77,15 @@ pub const NOT_RECORDED: Code = Code("tune::engine::not_recorded");
 /// A recording holds an error with a code that this program does not know.
 pub const RECORDED: Code = Code("tune::engine::recorded");
 
+/// A saved plan cannot be read.
+pub const SAVED_PLAN_DAMAGED: Code = Code("tune::engine::saved_plan_damaged");
+
+/// A saved plan belongs to another state or to another program.
+pub const SAVED_PLAN_FOREIGN: Code = Code("tune::engine::saved_plan_foreign");
+
+/// What a saved plan was made from has moved.
+pub const SAVED_PLAN_STALE: Code = Code("tune::engine::saved_plan_stale");
+
 /// The manual entries of the codes above.
 pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
@@ -112,5 +121,30 @@ pub const EXPLANATIONS: &[Explanation] = &[
         title: "a recording holds an error of another version",
         text: "When the recording was made, something could not be read, and the version of tune that made it gives that \
                error a code that this one does not know. The message is the one from then.",
+    },
+    Explanation {
+        code: SAVED_PLAN_DAMAGED,
+        title: "a saved plan cannot be read",
+        text: "The file is none that `tune plan -out` wrote, or it is not as it was written: its first line seals the rest \
+               with the key of the state, and one changed byte breaks that seal. Nothing was done.\n\n\
+               Plan again and save it anew. If nobody should have been able to change the file, ask who did.",
+    },
+    Explanation {
+        code: SAVED_PLAN_FOREIGN,
+        title: "a saved plan belongs to another state",
+        text: "A plan is sealed with the key of its state, `.tune/key`, and can only be applied where that key is: beside \
+               the state that it was made for. There is no key before the state exists (`tune state init` makes both), \
+               and a state that was made anew has another one. A plan in another version of the format is refused too: \
+               save and apply it with one version of tune.\n\n\
+               The key is a secret. It is in no export and in no recording.",
+    },
+    Explanation {
+        code: SAVED_PLAN_STALE,
+        title: "a saved plan is not what would be done now",
+        text: "`tune apply FILE` plans anew and goes on only if that is exactly the plan which was saved. Something has \
+               moved since: a file or a variable of the configuration, the state, a live value, or the program. The \
+               message names what. Nothing was done.\n\n\
+               Look at what it is now with `tune plan`, and save that plan if it is right. Values for variables must be \
+               given to `apply` as they were given to `plan`; only digests of them are in the file.",
     },
 ];

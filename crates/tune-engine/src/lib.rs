@@ -13,12 +13,13 @@
 //! |---|---|
 //! | `lock` | locked while a process works with the state; names that process |
 //! | `db/` | the state, the history and the journal of an open run; private, and may be rebuilt from the export |
+//! | `key` | the secret that plans are sealed with; made when the state is opened for the first time |
 //! | `state.json` | the export: the state after the latest run, written when a run begins and when it ends |
 //! | `state.SERIAL.json` | the last five exports |
 //! | `damaged-N/` | a copy of a database that was damaged, made before it was mended |
 //! | `.unfinished-…` | an export that is being written; one that a killed process left is removed |
 //!
-//! A recording for `tune test` is written where the user says, atomically (`recording/text.rs`).
+//! A recording for `tune test` and a saved plan are written where the user says, atomically (`file.rs`).
 //!
 //! On hosts it writes nothing itself: it asks a connection to, with every batch. What that leaves there (the ledger
 //! with its `undo.sh`, the epoch, the lock) is listed in `tune-remote`, and so is the folder for ssh's sockets.
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod conduct;
 pub mod engine;
 pub mod error;
+pub mod file;
 pub mod forget;
 pub mod limits;
 pub mod look;
@@ -35,6 +37,7 @@ pub mod rebuild;
 pub mod recording;
 pub mod report;
 mod run;
+pub mod saved_plan;
 mod settle;
 pub mod stop;
 pub mod store;
@@ -49,6 +52,7 @@ pub use limits::Limits;
 pub use look::{Checked, Looked};
 pub use recording::{Recorder, Recording, Replay};
 pub use report::{MemberOutcome, MemberReport, Report, ResourceOutcome, Settled};
+pub use saved_plan::{SavedPlan, SavedPlanError};
 pub use stop::{Stop, Urgency};
-pub use store::{Committed, LocalStore, Store, StoreError, local};
+pub use store::{Committed, Key, LocalStore, Store, StoreError, local};
 pub use watch::{Phase, RunEvent, Silent, Watch};

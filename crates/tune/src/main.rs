@@ -22,6 +22,7 @@ mod project;
 mod reference;
 mod render;
 mod router;
+mod saved;
 mod session;
 mod signals;
 mod terminal;

@@ -15,7 +15,7 @@ pub(crate) enum Stream {
 }
 
 /// How wide text is laid out where nobody watches.
-const WIDTH_OF_A_FILE: usize = 100;
+pub(crate) const WIDTH_OF_A_FILE: usize = 100;
 
 /// Decides once whether to colour, for everything that this program prints.
 ///

@@ -14,6 +14,7 @@ mod loss;
 mod obstacles;
 mod project;
 mod reach;
+mod saved_plan;
 mod sharing;
 mod texts;
 mod undo;

@@ -8,8 +8,8 @@ use tune_config::{Inputs, Resolved, Vocabulary};
 use tune_core::Value;
 use tune_core::contract::Kind as _;
 use tune_core::item::{ItemKey, Raw};
-use tune_engine::recording;
 use tune_engine::store::local;
+use tune_engine::{Key, recording, saved_plan};
 use tune_remote::{Evidence, Found, HostKind};
 
 /// Text, lexed, lowered and evaluated as a whole configuration. Every mistake stands on its text.
@@ -65,6 +65,24 @@ pub fn recording(bytes: &[u8]) {
     let printed = recording::print(&found);
     let again = recording::parse(Path::new("r.json"), &printed, &[]);
     assert!(again.is_ok_and(|again| recording::print(&again) == printed), "{printed}");
+}
+
+/// A saved plan as `tune apply FILE` reads it: the bytes as a file, which nobody sealed, and as what somebody did seal. What
+/// is accepted is printed, and read again as the same promise; without its seal it is refused.
+pub fn saved_plan(bytes: &[u8]) {
+    let key = Key::new([7; 32]);
+    let _ = saved_plan::parse(bytes, &key);
+    let sealed = saved_plan::seal(bytes, &key);
+    let Ok(plan) = saved_plan::parse(&sealed, &key) else { return };
+    let again = saved_plan::parse(&saved_plan::print(&plan, &key), &key);
+    assert!(
+        again.is_ok_and(|again| again.promise == plan.promise && plan.promise.differences(&again.promise).is_empty())
+    );
+    let mut changed = sealed.clone();
+    let place = bytes.len() % changed.len();
+    changed[place] ^= 1;
+    assert!(saved_plan::parse(&changed, &key).is_err(), "the seal does not cover byte {place}");
+    assert!(saved_plan::parse(&sealed, &Key::new([8; 32])).is_err(), "another key is as good");
 }
 
 /// A file of tests, beside a small configuration.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 pub use record::Recorder;
 pub use replay::Replay;
+pub(crate) use text::to_json;
 pub use text::{parse, print, schema, write};
 use tune_core::reading::{Facts, Reading, Unreachable, Unreadable};
 use tune_core::rollout::Query;

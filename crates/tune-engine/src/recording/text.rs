@@ -16,7 +16,7 @@ use tune_core::{Address, Value};
 use super::{Answered, Datum, HostRecording, Recording};
 use crate::error::RECORDED;
 use crate::store::StoreError;
-use crate::store::export::{self, write_atomically};
+use crate::store::export;
 use crate::store::local::Export;
 use crate::store::mirror::{Nonsense, RawText};
 
@@ -225,12 +225,7 @@ pub fn print(recording: &Recording) -> String {
 
 /// Writes a recording: as a whole, or not at all.
 pub fn write(path: &Path, recording: &Recording) -> Result<(), StoreError> {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if path.file_name().is_none() {
-        let source = std::io::ErrorKind::IsADirectory.into();
-        return Err(StoreError::Io { what: "write", path, source });
-    }
-    write_atomically(&path, print(recording).as_bytes())
+    crate::file::write(path, print(recording).as_bytes())
 }
 
 /// Reads a recording. `known` are the codes of this program; another one, from a newer or an older program, is told
@@ -464,7 +459,7 @@ pub(super) fn is_alike(left: &BTreeMap<String, Value>, right: &BTreeMap<String, 
         && left.iter().zip(right).all(|((a, left), (b, right))| a == b && to_json(left) == to_json(right))
 }
 
-fn to_json(value: &Value) -> Json {
+pub(crate) fn to_json(value: &Value) -> Json {
     serde_json::to_value(value).expect("values have string keys and no failing parts")
 }
 

@@ -10,6 +10,7 @@ use tune_core::journal::Event;
 use tune_core::state::{RunRecord, State};
 
 use super::database::{self, Content, Database};
+use super::key::{self, Key};
 use super::lock::{self, Lock};
 use super::mend::{self, Copies};
 use super::{Committed, Store, StoreError, export};
@@ -43,6 +44,7 @@ impl LocalStore {
         let folder = create(dir)?;
         let lock = Lock::take(&folder, holder, wait)?;
         export::clear_unfinished(&folder)?;
+        key::ensure(&folder)?;
         let mut warnings = Vec::new();
         let copies = Copies::find(&folder, &mut warnings)?;
         let mut mended = mend::open(&folder, &copies, &mut warnings)?;
@@ -153,12 +155,18 @@ pub fn read_export(dir: &Path) -> Result<Option<Export>, StoreError> {
     }
 }
 
+/// Returns the key of the state in `dir`, without a lock and without creating anything; `None` if there is none.
+pub fn read_key(dir: &Path) -> Result<Option<Key>, StoreError> {
+    key::read(&dir.join(FOLDER))
+}
+
 /// Replaces everything in the store of `dir` by an export, whatever shape the database is in. Only a run that is open
 /// in it forbids that. Returns what has to be said about it, as whole sentences.
 pub fn import(dir: &Path, holder: &Holder, wait: Duration, export: &Export) -> Result<Vec<String>, StoreError> {
     let folder = create(dir)?;
     let _lock = Lock::take(&folder, holder, wait)?;
     export::clear_unfinished(&folder)?;
+    key::ensure(&folder)?;
     let mut warnings = Vec::new();
     let mut content = Content { state: export.state.clone(), runs: export.runs.clone(), events: Vec::new() };
     let seen = mend::last_seen(&folder, &content.state.lineage)?;

@@ -4,6 +4,7 @@
 mod database;
 mod events;
 pub(crate) mod export;
+pub(crate) mod key;
 pub mod local;
 mod lock;
 mod mend;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use tune_core::journal::Event;
 use tune_core::state::{RunRecord, State};
 
+pub use key::Key;
 pub use local::{Holder, LocalStore};
 
 /// The state, held by this process alone.

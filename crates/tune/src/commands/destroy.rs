@@ -1,5 +1,7 @@
 //! `tune destroy`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use tune_core::Address;
 use tune_core::plan::{Operation, Selection};
@@ -53,15 +55,21 @@ impl Destroy {
             keep_unknown: self.unknown == Some(Unknown::Keep),
             ..session::selection(&self.selection)
         };
-        let order = Order {
-            operation: Operation::Destroy,
-            selection,
-            command: "destroy".to_owned(),
-            words: Words { name: "Destroy", again: "tune destroy".to_owned(), offers_rollback: false },
-            question: "Do you want to revert all of this, back to what was there before?",
-            approved: self.auto_approve,
-            wait: self.patience.wait,
-        };
+        let order = order(selection, self.auto_approve, self.patience.wait);
         run::carry_out(global, &self.variables, Need::Record, &order)
+    }
+}
+
+/// Returns what puts everything back that is selected.
+pub(super) fn order(selection: Selection, approved: bool, wait: Duration) -> Order {
+    Order {
+        operation: Operation::Destroy,
+        selection,
+        command: "destroy".to_owned(),
+        words: Words { name: "Destroy", again: "tune destroy".to_owned(), offers_rollback: false },
+        question: "Do you want to revert all of this, back to what was there before?",
+        approved,
+        wait,
+        promised: None,
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tune_core::plan::{Operation, Plan as Planned};
 use tune_engine::Recording;
+use tune_engine::saved_plan::Shown;
 use tune_engine::store::local::Export;
 
 use crate::args::{Global, SelectionOptions, VariableOptions};
@@ -13,10 +14,11 @@ use crate::progress::Progress;
 use crate::project::{self, Need, Project};
 use crate::render::item::Context;
 use crate::render::{diagnostic, json, markdown, plan};
+use crate::saved::{self, Destination};
 use crate::session;
 use crate::terminal::{self, Stream};
 
-/// Shows what an apply would do; changes nothing anywhere, and creates no file but the one that `-record` names.
+/// Shows what an apply would do; changes nothing anywhere, and creates no file but those that `-out` and `-record` name.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Plan {
@@ -40,7 +42,11 @@ pub(crate) struct Plan {
     #[arg(long)]
     markdown: bool,
 
-    /// Writes everything that the plan looked at into this file, for `tune test`; the only file that a plan writes.
+    /// Saves the plan in this file. `tune apply FILE` carries it out, and refuses if anything has moved by then.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Writes everything that the plan looked at into this file, for `tune test`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -71,12 +77,25 @@ impl Plan {
             (_, true) => Form::Markdown,
             _ => Form::Text,
         };
-        let planned = show(global, &self.variables, &self.selection, &operation, form, self.record.as_deref())?;
+        let kept = Kept {
+            record: self.record.as_deref(),
+            out: self.out.as_deref().map(|path| Destination::of(global, path)).transpose()?,
+        };
+        let planned = show(global, &self.variables, &self.selection, &operation, form, &kept)?;
         // What was changed by others and is to be accepted is a difference too, although no host is written to.
         let accepts = operation == Operation::RefreshOnly && planned.has_work();
         let pending = self.detailed_exitcode && (planned.has_changes() || accepts);
         Ok(if pending { Exit::Pending } else { Exit::Done })
     }
+}
+
+/// What is kept of a plan beyond what is printed.
+#[derive(Debug, Default)]
+pub(crate) struct Kept<'a> {
+    /// Where everything is written that it looked at.
+    record: Option<&'a Path>,
+    /// Where it is saved.
+    out: Option<Destination>,
 }
 
 /// Plans, prints the plan, and fails if something forbids to apply it.
@@ -86,16 +105,19 @@ pub(crate) fn show(
     selection: &SelectionOptions,
     operation: &Operation,
     form: Form,
-    record: Option<&Path>,
+    kept: &Kept<'_>,
 ) -> Result<Planned, Failure> {
     let need = if *operation == Operation::Apply { Need::Values } else { Need::Record };
     let selection = session::selection(selection);
-    let session = session::begin_with(global, record.is_some());
+    let session = session::begin_with(global, kept.record.is_some());
     let progress = Progress::on(Stream::Error);
     let (project, export, planned) = session::block_on(async {
         let result = async {
             let project = project::load(&session, global, variables, need, &progress).await?;
             let export = session::read_export(&project.path)?;
+            if let (Some(_), Some(run)) = (&kept.out, &export.open_run) {
+                return Err(saved::refuse_open_run(run));
+            }
             let state = export.seen();
             let recorded = (&state, &*export.runs);
             let planned =
@@ -112,7 +134,17 @@ pub(crate) fn show(
     if !notices.is_empty() {
         return Err(Failure { exit: Exit::Error, notices });
     }
-    if let (Some(path), Some(recorder)) = (record, &session.recorder) {
+    if let Some(out) = &kept.out {
+        let context = Context { plan: &planned, kinds: &project.kinds, state: &export.state };
+        let document = json::document(&planned, &project.kinds, None);
+        let shown = Shown {
+            text: plan::text(context, terminal::WIDTH_OF_A_FILE),
+            json: serde_json::to_value(document).map_err(std::io::Error::from)?,
+        };
+        let said = out.save(&session.engine, &project, &selection, &planned, shown)?;
+        if form == Form::Text { terminal::print(&said)? } else { terminal::complain(&said) }
+    }
+    if let (Some(path), Some(recorder)) = (kept.record, &session.recorder) {
         write(&global.chdir.join(path), &recorder.recording(export, session::boot_id()))?;
     }
     Ok(planned)

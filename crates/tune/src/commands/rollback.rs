@@ -55,6 +55,7 @@ impl Rollback {
             question: "Do you want to undo this run?",
             approved: self.auto_approve,
             wait: self.patience.wait,
+            promised: None,
         };
         run::carry_out(global, &self.variables, Need::Record, &order)
     }

@@ -16,6 +16,7 @@ use crate::render::diagnostic::{self, Notice};
 use crate::render::item::Context;
 use crate::render::report::Words;
 use crate::render::{output, plan, report};
+use crate::saved::Saved;
 use crate::session;
 use crate::signals::Signals;
 use crate::terminal::{self, Stream};
@@ -40,6 +41,8 @@ pub(crate) struct Order {
     pub(crate) approved: bool,
     /// The longest rest between two batches to sit through.
     pub(crate) wait: Duration,
+    /// What must be the plan; then nobody is asked, because it was reviewed.
+    pub(crate) promised: Option<Saved>,
 }
 
 /// Carries an order out, from the lock to the last line.
@@ -67,6 +70,9 @@ pub(crate) fn carry_out(
 
 async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &Order) -> Result<Exit, Failure> {
     let progress = Progress::on(Stream::Output);
+    if let (Some(saved), Some(Event::Begin(header))) = (&order.promised, store.open_run().and_then(<[Event]>::first)) {
+        return Err(saved.refuse_open_run(header.run));
+    }
     if settle(engine, project, store, &progress).await? {
         return Ok(Exit::Stuck);
     }
@@ -75,6 +81,9 @@ async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &O
     let planned = session::plan(engine, project, wanted, (&state, &runs), &progress).await;
     progress.clear();
     let planned = planned?;
+    if let Some(saved) = &order.promised {
+        saved.holds(engine, project, &order.selection, &planned)?;
+    }
     let context = Context { plan: &planned, kinds: &project.kinds, state: &state };
     terminal::print(&plan::text(context, terminal::width()))?;
     if !planned.problems.is_empty() {
@@ -87,7 +96,7 @@ async fn go(engine: &Engine, project: &Project, store: &mut dyn Store, order: &O
             format!("\nThis run does not wait for {}, because you said so; its record tells.\n", skipped.join(", "));
         terminal::print(&paint::notable(text))?;
     }
-    if planned.has_work() && !order.approved {
+    if planned.has_work() && !order.approved && order.promised.is_none() {
         approve(order.question).await?;
     }
     progress.expect(&planned);

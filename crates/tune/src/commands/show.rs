@@ -1,22 +1,30 @@
 //! `tune show`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use tune_core::plan::Operation;
+use tune_engine::saved_plan::Shown;
 use tune_engine::store::local;
 
-use super::plan::{self, Form};
+use super::plan::{self, Form, Kept};
 use crate::args::{Global, SelectionOptions, VariableOptions};
 use crate::exit::{Exit, Failure};
 use crate::kinds;
 use crate::project;
 use crate::render::recorded;
+use crate::saved::Saved;
 use crate::session;
 use crate::terminal;
 
-/// Shows what is recorded: every managed value, with what was there before.
+/// Shows what is recorded: every managed value, with what was there before. With a saved plan, shows that.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Prints the state's export as JSON.
+    /// A plan that `tune plan -out` saved.
+    #[arg(value_name = "FILE", conflicts_with = "markdown")]
+    plan: Option<PathBuf>,
+
+    /// Prints the state's export, or the saved plan, as JSON.
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
 
@@ -30,9 +38,14 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if let Some(path) = &self.plan {
+            let Shown { text, json } = Saved::read(global, path)?.plan.shown;
+            terminal::print(&if self.json { format!("{json:#}\n") } else { text })?;
+            return Ok(Exit::Done);
+        }
         if self.markdown {
             let all = SelectionOptions::default();
-            plan::show(global, &self.variables, &all, &Operation::Apply, Form::Markdown, None)?;
+            plan::show(global, &self.variables, &all, &Operation::Apply, Form::Markdown, &Kept::default())?;
             return Ok(Exit::Done);
         }
         let export = session::read_export(project::folder(global)?.path())?;

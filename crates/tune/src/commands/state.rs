@@ -21,15 +21,20 @@ use crate::render::{originals, recorded};
 use crate::session;
 use crate::terminal::{self, Stream};
 
-/// Lists, shows, exports, imports or forgets what is recorded.
+/// Makes, lists, shows, exports, imports or forgets what is recorded.
 #[derive(Debug, Subcommand)]
 pub(crate) enum State {
+    Init(Init),
     List(List),
     Show(Show),
     Export(ExportState),
     Import(Import),
     Rm(Remove),
 }
+
+/// Makes the state where there is none yet, and its key, so that a plan can be saved before the first apply.
+#[derive(Debug, Args)]
+pub(crate) struct Init {}
 
 /// Lists the addresses of all managed resources.
 #[derive(Debug, Args)]
@@ -78,6 +83,7 @@ pub(crate) struct Remove {
 impl State {
     pub(crate) fn run(&self, global: &Global) -> Result<Exit, Failure> {
         match self {
+            Self::Init(_) => init(global),
             Self::List(_) => list(global),
             Self::Show(show) => show.run(global),
             Self::Export(_) => export(global),
@@ -85,6 +91,13 @@ impl State {
             Self::Rm(remove) => remove.run(global),
         }
     }
+}
+
+fn init(global: &Global) -> Result<Exit, Failure> {
+    let folder = project::folder(global)?;
+    drop(session::open_store(folder.path(), "state init", global)?);
+    terminal::print("The state is there, with its key. Plans can be saved with `tune plan -out=FILE`.\n")?;
+    Ok(Exit::Done)
 }
 
 fn list(global: &Global) -> Result<Exit, Failure> {
