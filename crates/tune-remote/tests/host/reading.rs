@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use tune_core::item::Raw;
+use tune_core::item::{ItemKey, Raw};
 use tune_remote::{Evidence, Options};
 
 use crate::ground::{Ground, Shell, batch, file, lookups, text};
@@ -135,6 +135,25 @@ fn what_stands_beside_an_item_is_read_with_it() {
         assert_eq!(both.files["/proc/sys/vm/a.beside"], "1\n", "{shell:?}");
         assert_eq!((both.modes["/proc/sys/vm/b.beside"], both.modes.len(), both.files.len()), (0o444, 2, 2));
         assert_eq!(read(&["value:/proc/sys/vm/a"]).modes.len(), 1);
+    }
+}
+
+#[test]
+fn more_files_are_read_than_one_program_can_be_told_of() {
+    for shell in Shell::all() {
+        let ground = Ground::new(shell);
+        // Linux takes two million bytes of arguments at most.
+        let name = |number: usize| format!("/etc/{}/{number}", "long".repeat(50));
+        let keys: Vec<String> = (0..12_001).map(|number| format!("file:{}", name(number))).collect();
+        fs::create_dir(ground.path(&name(0)).parent().unwrap()).unwrap();
+        for number in (0..12_001).filter(|number| number % 7 != 0) {
+            ground.write(&name(number), format!("{number}"));
+        }
+        let reading = ground.read(&keys.iter().map(String::as_str).collect::<Vec<_>>()).readings.remove(0);
+        for (number, key) in keys.iter().enumerate() {
+            let want = if number % 7 == 0 { Raw::Absent } else { file(format!("{number}"), 0o644) };
+            assert_eq!(reading.items[&ItemKey::from(key.as_str())].as_ref().unwrap().raw, want, "{shell:?}");
+        }
     }
 }
 
