@@ -193,8 +193,8 @@ impl<'a> Lexer<'a> {
             self.push(*kind, pair.len());
             return Step::Stay;
         }
-        if first.is_alphabetic() || first == '_' {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
+        if begins_name(first) {
+            let end = rest.find(|c| !continues_name(c)).unwrap_or(rest.len());
             self.push(Kind::Ident, end);
             return Step::Stay;
         }
@@ -300,13 +300,21 @@ fn is_escaped_template(text: &str, index: usize) -> bool {
     is_template(&text[index..]) && run % 2 == 1
 }
 
+/// Whether a name may begin so. The parser's rule: a name that it takes must not be taken apart here.
+fn begins_name(first: char) -> bool {
+    unicode_ident::is_xid_start(first) || first == '_'
+}
+
+fn continues_name(next: char) -> bool {
+    unicode_ident::is_xid_continue(next) || next == '-'
+}
+
 /// Returns the marker of a heredoc that begins here.
 fn heredoc_marker(rest: &str) -> Option<&str> {
     let after = rest.strip_prefix("<<")?;
     let after = after.strip_prefix('-').unwrap_or(after);
     let line = after.split('\n').next()?.trim_end_matches('\r');
-    let is_name = line.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && line.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    let is_name = line.starts_with(begins_name) && line.chars().all(continues_name);
     (is_name && after.contains('\n')).then_some(line)
 }
 

@@ -38,6 +38,11 @@ fn formatting_twice_is_formatting_once() {
 }
 
 #[test]
+fn a_name_that_the_parser_takes_is_not_taken_apart() {
+    assert_eq!(neat("x\u{741}z=e\nyy=1\n"), "x\u{741}z = e\nyy = 1\n");
+}
+
+#[test]
 fn what_is_no_hcl_is_left_to_the_parser() {
     let mistakes = format("a.tune.hcl", "resource \"a\" {\n  x = \n}\n").unwrap_err();
     assert!(mistakes.has_errors());
