@@ -120,6 +120,21 @@ impl Failure {
         matches!(self, Self::Refused { message, .. } if message.contains("checksum mismatch"))
     }
 
+    /// Returns what was said about a machine, and what to do about it where that is known.
+    pub(crate) fn advice(&self, vmid: u32) -> String {
+        let text = self.text();
+        if let Some(lock) = self.lock() {
+            let lock = visible(lock, 40);
+            return format!(
+                "{text}: let the {lock} end and apply again, or where none is under way any more, end the lock with `qm unlock {vmid}`"
+            );
+        }
+        if text.contains("storage '") && text.contains("' does not exist") {
+            return format!("{text}: see `pvesm status` for those that do, and `qm config {vmid}` for the disk");
+        }
+        text
+    }
+
     /// Returns what was said, on one line.
     pub(crate) fn text(&self) -> String {
         let text = match self {
@@ -234,6 +249,17 @@ mod tests {
         let flock = refused("can't lock file '/var/lock/qemu-server/lock-107.conf' - got timeout");
         assert!(flock.may_pass() && flock.lock().is_none());
         assert!(!refused("only root can set 'args' config").may_pass());
+    }
+
+    #[test]
+    fn what_a_person_can_mend_comes_with_how() {
+        assert_eq!(
+            refused("VM is locked (backup)").advice(107),
+            "VM is locked (backup): let the backup end and apply again, or where none is under way any more, end the lock \
+             with `qm unlock 107`"
+        );
+        assert!(refused("storage 'nowhere' does not exist").advice(107).contains("`pvesm status`"));
+        assert_eq!(refused("only root can set 'args' config").advice(107), "only root can set 'args' config");
     }
 
     #[test]

@@ -48,9 +48,8 @@ pub(crate) async fn read(api: &Api, settings: &Settings, lookups: &[Lookup]) -> 
         processors: nodes.iter().filter_map(|node| Some((node.name.clone(), node.processors?))).collect(),
         permissions,
     };
-    let found: BTreeMap<u32, Vm> =
-        machines.iter().filter_map(|(vmid, vm)| Some((*vmid, vm.as_ref().ok()?.clone()))).collect();
-    let evidence = Arc::new(vm::to_evidence(&found, &cluster));
+    let found = machines.iter().filter_map(|(vmid, vm)| Some((*vmid, vm.as_ref().ok()?)));
+    let evidence = Arc::new(vm::to_evidence(found, &cluster));
     let readings = lookups.iter().map(|lookup| {
         let items = lookup.keys.iter().map(|key| (key.clone(), item(&lookup.kind, key, &machines))).collect();
         Reading { items, evidence: Arc::clone(&evidence) }

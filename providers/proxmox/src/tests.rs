@@ -103,7 +103,7 @@ impl World {
     fn reading(&self, desired: &Desired) -> Reading {
         let keys = desired.items.iter().map(|item| &item.key).chain(&self.others);
         let items = keys.map(|key| (key.clone(), self.item(key))).collect();
-        let evidence = vm::to_evidence(&[(107, self.vm.clone())].into(), &self.cluster);
+        let evidence = vm::to_evidence([(107, &self.vm)], &self.cluster);
         Reading { items, evidence: evidence.into() }
     }
 

@@ -100,9 +100,12 @@ pub(crate) fn listing_of(reading: &Reading) -> BTreeMap<u32, Listed> {
 }
 
 /// Returns machines and cluster as evidence.
-pub(crate) fn to_evidence(vms: &BTreeMap<u32, Vm>, cluster: &Cluster) -> BTreeMap<String, String> {
+pub(crate) fn to_evidence<'a>(
+    vms: impl IntoIterator<Item = (u32, &'a Vm)>,
+    cluster: &Cluster,
+) -> BTreeMap<String, String> {
     let text = |result: Result<String, serde_json::Error>| result.expect("texts and maps can always be written");
-    let vms = vms.iter().map(|(vmid, vm)| (format!("vm/{vmid}"), text(serde_json::to_string(vm))));
+    let vms = vms.into_iter().map(|(vmid, vm)| (format!("vm/{vmid}"), text(serde_json::to_string(vm))));
     vms.chain([(CLUSTER.to_owned(), text(serde_json::to_string(cluster)))]).collect()
 }
 
@@ -207,7 +210,7 @@ mod tests {
             ..Vm::default()
         };
         let cluster = Cluster { user: "tune@pve!tok".to_owned(), ..Cluster::default() };
-        let evidence = to_evidence(&[(107, vm.clone())].into(), &cluster);
+        let evidence = to_evidence([(107, &vm)], &cluster);
         let reading = Reading { evidence: evidence.into(), ..Reading::default() };
         assert_eq!(vm_of(&reading, 107), Some(vm));
         assert_eq!(vm_of(&reading, 108), None);
