@@ -72,7 +72,9 @@ fn unwrapped(value: Vec<Token<'_>>) -> Vec<Token<'_>> {
         && open.text == "${"
         && close.text == "}"
         && close.kind == Kind::CloseTemplate
-        && end.kind == Kind::CloseQuote;
+        && end.kind == Kind::CloseQuote
+        // Only inside of a template does the parser take one of these for a space.
+        && !inside.iter().any(|token| token.text == "\r");
     if !frames || inside.is_empty() || inside.iter().any(Token::ends_line) {
         return value;
     }

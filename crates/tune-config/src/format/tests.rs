@@ -43,6 +43,13 @@ fn a_name_that_the_parser_takes_is_not_taken_apart() {
 }
 
 #[test]
+fn a_carriage_return_that_only_a_template_takes_stays_in_it() {
+    let once = neat("a = \"${\r\rx}\"\n");
+    assert!(once.starts_with("a = \"${"), "{once:?}");
+    assert_eq!(neat(&once), once);
+}
+
+#[test]
 fn what_is_no_hcl_is_left_to_the_parser() {
     let mistakes = format("a.tune.hcl", "resource \"a\" {\n  x = \n}\n").unwrap_err();
     assert!(mistakes.has_errors());
