@@ -41,7 +41,10 @@ fn what_was_reviewed_is_done_without_a_question_and_only_once() {
     assert_eq!(project.files().len(), 1, "only the configuration is there");
     project.run("state init").code(0);
     let files = project.files();
-    let planned = project.run("plan -out=p").code(0).says("Saved the plan to: p").says("tune apply \"p\"");
+    let planned = project.run("plan -out=p").code(0).says("Saved the plan to: p").says("tune apply p");
+    // The command can be copied as it is, whatever the file is called.
+    project.run("plan -out=$(id)").code(0).says("tune apply '$(id)'");
+    std::fs::remove_file(project.path("$(id)")).unwrap();
     assert_eq!(std::fs::metadata(project.path("p")).unwrap().permissions().mode() & 0o777, 0o600);
     project.run("plan -out=again -json").code(0);
     let saved = std::fs::read(project.path("p")).unwrap();

@@ -296,7 +296,7 @@ fn safe(shown: &str) -> String {
 }
 
 /// Returns a text as one word of a shell, for commands that a person copies.
-fn shell_word(word: &str) -> String {
+pub(crate) fn shell_word(word: &str) -> String {
     let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'));
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
