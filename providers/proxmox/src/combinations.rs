@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use tune_core::contract::DesiredItem;
 use tune_core::problem::{Code, Problem};
 
-use crate::codes::{AIO_CACHE, BALLOON, IOTHREAD, MEMORY_HOTPLUG, THROTTLE, TOO_MANY_PROCESSORS, VIRTIO_ONLY};
+use crate::codes::{
+    AIO_CACHE, BALLOON, BOOT_ORDER, IOTHREAD, MEMORY_HOTPLUG, THROTTLE, TOO_MANY_PROCESSORS, VIRTIO_ONLY,
+};
 use crate::key::{Key, Place};
 use crate::property::PropertyString;
 use crate::stored;
@@ -30,6 +32,7 @@ pub(crate) fn problems(items: &[(Key, &DesiredItem)], after: &Options, processor
         }
     }
     found.extend(machine(after, processors));
+    found.extend(boot(after));
     found.into_iter().filter_map(|conflict| conflict.on(items)).collect()
 }
 
@@ -186,6 +189,24 @@ fn machine(after: &Options, processors: Option<u64>) -> Vec<Conflict> {
         }
     }
     found
+}
+
+/// The API takes a boot order only of devices that are there.
+fn boot(after: &Options) -> Option<Conflict> {
+    let order = PropertyString::parse(crate::table::grammar("legacy"), bare(after, "boot")?);
+    let is_away = |device: &&str| bare(after, device).is_none();
+    let away = order.get("order")?.split(';').filter(|device| !device.is_empty()).find(is_away)?;
+    let has = after
+        .iter()
+        .filter(|(option, text)| text.is_some() && matches!(Place::of(option), Some(Place::Disk(_) | Place::Net)));
+    let has: Vec<String> = has.map(|(option, _)| format!("`{option}`")).collect();
+    Some(Conflict {
+        code: BOOT_ORDER,
+        message: format!("`boot` names `{away}`, which the machine does not have"),
+        label: "the API refuses it",
+        help: format!("it has {}", has.join(", ")),
+        about: vec![("boot".to_owned(), "order")],
+    })
 }
 
 fn bare<'a>(after: &'a Options, option: &str) -> Option<&'a str> {

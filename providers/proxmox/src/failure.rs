@@ -12,6 +12,7 @@ use tune_core::text::visible;
 use crate::codes::{
     API_REFUSED, DISTRUSTED, LOST, NODE_AWAY, NOT_AN_API, NOT_LOGGED_IN, UNREACHABLE, WRONG_FINGERPRINT,
 };
+use crate::permissions;
 use crate::settings::Endpoint;
 use crate::tls::Distrust;
 
@@ -120,9 +121,12 @@ impl Failure {
         matches!(self, Self::Refused { message, .. } if message.contains("checksum mismatch"))
     }
 
-    /// Returns what was said about a machine, and what to do about it where that is known.
-    pub(crate) fn advice(&self, vmid: u32) -> String {
+    /// Returns what was said to a user about a machine, and what to do about it where that is known.
+    pub(crate) fn advice(&self, vmid: u32, user: &str) -> String {
         let text = self.text();
+        if let Some((path, privilege)) = permissions::lacking(&text) {
+            return format!("{text}: {}", permissions::grant(&visible(user, 80), path, privilege));
+        }
         if let Some(lock) = self.lock() {
             let lock = visible(lock, 40);
             return format!(
@@ -216,7 +220,15 @@ impl Failure {
                 format!("a node behind `{api}` cannot be reached: {text}"),
                 help("check that the node is up"),
             ),
-            Self::Refused { .. } => (API_REFUSED, format!("`{api}` refused: {text}"), None),
+            Self::Refused { .. } => {
+                let lacking = permissions::lacking(&text);
+                let lacking = lacking.map(|(path, privilege)| {
+                    format!(
+                        "grant the user, or the token, {privilege} on {path}; docs/guides/proxmox.md shows the lines"
+                    )
+                });
+                (API_REFUSED, format!("`{api}` refused: {text}"), lacking)
+            }
         }
     }
 }
@@ -254,12 +266,27 @@ mod tests {
     #[test]
     fn what_a_person_can_mend_comes_with_how() {
         assert_eq!(
-            refused("VM is locked (backup)").advice(107),
+            refused("VM is locked (backup)").advice(107, "tune@pve!tok"),
             "VM is locked (backup): let the backup end and apply again, or where none is under way any more, end the lock \
              with `qm unlock 107`"
         );
-        assert!(refused("storage 'nowhere' does not exist").advice(107).contains("`pvesm status`"));
-        assert_eq!(refused("only root can set 'args' config").advice(107), "only root can set 'args' config");
+        assert!(refused("storage 'nowhere' does not exist").advice(107, "tune@pve!tok").contains("`pvesm status`"));
+        let root = "only root can set 'args' config";
+        assert_eq!(refused(root).advice(107, "tune@pve!tok"), root);
+        assert_eq!(
+            refused("Permission check failed (/, Sys.Modify for modifying tag 'x')").advice(107, "tune@pve!tok"),
+            "Permission check failed (/, Sys.Modify for modifying tag 'x'): on a node, run `pveum role add TuneSysModify \
+             --privs Sys.Modify` and `pveum acl modify / --tokens 'tune@pve!tok' --roles TuneSysModify`"
+        );
+    }
+
+    #[test]
+    fn a_refused_call_says_which_privilege_to_give() {
+        let message = "Permission check failed (/vms/107, VM.PowerMgmt)".to_owned();
+        let failure = Failure::Refused { code: 403, message, errors: BTreeMap::new() };
+        let help = failure.into_error("https://pve:8006").help.unwrap();
+        assert!(help.starts_with("give the user, or the token, VM.PowerMgmt on /vms/107"), "{help}");
+        assert_eq!(refused("no such thing").into_error("a").help, None);
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Client {
         }
     }
 
+    /// Returns the user or the token that asks.
+    pub(crate) fn user(&self) -> &str {
+        self.session.user()
+    }
+
     /// Closes what is open.
     pub(crate) fn close(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();

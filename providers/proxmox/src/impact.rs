@@ -16,7 +16,7 @@ use crate::forecast::{self, Forecast};
 use crate::key::{Key, Place};
 use crate::permissions::{self, Need, POWER};
 use crate::property::PropertyString;
-use crate::table::{NET, ROOT};
+use crate::table::ROOT;
 use crate::vm::{self, Cluster, Entry, Vm};
 use crate::{advice, canonical, combinations};
 
@@ -53,7 +53,7 @@ pub(crate) fn impact(question: &Question<'_>) -> Impact {
     }
     let processors = cluster.processors.get(&vm.node).copied();
     impact.problems = combinations::problems(&items, &after, processors);
-    impact.problems.extend(not_allowed(&cluster, vmid, &judged, &after));
+    impact.problems.extend(not_allowed(&cluster, vmid, &vm, &judged, &after));
     impact.advice = advice::advice(question, vmid, &vm, &judged, &after);
     impact.runs_on = cluster.node_hosts.get(&vm.node).and_then(|host| host.parse().ok());
     impact.carriers = cluster.node_hosts.values().map(|host| host.parse().ok()).collect();
@@ -172,14 +172,16 @@ fn phrase(name: &str, before: Option<&str>, after: Option<&str>) -> String {
 fn not_allowed(
     cluster: &Cluster,
     vmid: u32,
+    vm: &Vm,
     judged: &[Judged<'_>],
     after: &BTreeMap<String, Option<String>>,
 ) -> Vec<Problem> {
     let mut needed: BTreeMap<Need, &AttributePath> = BTreeMap::new();
     for one in judged.iter().filter(|one| !one.is_so) {
-        let device = after.get(&one.key.option).and_then(Option::as_deref).unwrap_or_default();
-        let string = PropertyString::parse(NET, device);
-        for need in permissions::needs(one.key, string.get("bridge")) {
+        let option = &one.key.option;
+        let before = vm.options.get(option).and_then(|entry| entry.current.as_deref());
+        let after = after.get(option).and_then(Option::as_deref);
+        for need in permissions::needs(one.key, before, after) {
             needed.entry(need).or_insert(&one.item.path);
         }
     }
@@ -199,9 +201,10 @@ fn not_allowed(
             .with_help("log in as root@pam with a password, or set it on the node with `qm set`")
             .that_stops_applying();
         }
-        let message = format!("`{user}` lacks the privilege {} on {}", need.privilege, need.path);
+        let or = need.or.map(|other| format!(" or {other}")).unwrap_or_default();
+        let message = format!("`{user}` lacks the privilege {}{or} on {}", need.privilege, need.path);
         Problem::new(NOT_ALLOWED, path, message, "the API would refuse")
-            .with_help(permissions::grant(&user, &need))
+            .with_help(permissions::grant(&user, &need.path, need.privilege))
             .that_stops_applying()
     };
     permissions::missing(cluster, &needed.keys().cloned().collect()).into_iter().map(problem).collect()

@@ -42,6 +42,11 @@ impl Session {
         Self { login, ticket: Mutex::new(None) }
     }
 
+    /// Returns the user or the token, without the secret.
+    pub(crate) fn user(&self) -> &str {
+        self.login.user()
+    }
+
     /// Returns the headers that a call carries; `None` if a ticket is needed first.
     pub(crate) fn headers(&self, method: &Method) -> Option<HeaderMap> {
         let mut headers = HeaderMap::new();

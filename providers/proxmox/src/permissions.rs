@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::{Key, Place};
-use crate::table::ROOT;
+use crate::property::PropertyString;
+use crate::table::{DRIVE, NET, ROOT, grammar};
 use crate::vm::Cluster;
 
 /// The privilege for starting and stopping.
 pub(crate) const POWER: &str = "VM.PowerMgmt";
+/// The privilege for the options of cloud-init; that for network devices does as well.
+pub(crate) const CLOUD: &str = "VM.Config.Cloudinit";
+/// Where the bridges are that no zone has.
+const LOCAL_ZONE: &str = "/sdn/zones/localnetwork/";
 
 /// One privilege on one path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,31 +21,80 @@ pub(crate) struct Need {
     pub(crate) path: String,
     /// Which.
     pub(crate) privilege: &'static str,
+    /// Another one that does as well.
+    pub(crate) or: Option<&'static str>,
 }
 
 impl Need {
     /// Returns the need for a privilege on a machine.
     pub(crate) fn on_vm(vmid: u32, privilege: &'static str) -> Self {
-        Self { path: format!("/vms/{vmid}"), privilege }
+        Self::on(format!("/vms/{vmid}"), privilege)
+    }
+
+    /// Returns the need for a privilege on a path.
+    pub(crate) fn on(path: impl Into<String>, privilege: &'static str) -> Self {
+        Self { path: path.into(), privilege, or: None }
     }
 }
 
-/// Returns what changing an item needs; `bridge` is the one that a network device is plugged into afterwards.
-pub(crate) fn needs(key: &Key, bridge: Option<&str>) -> BTreeSet<Need> {
+/// Returns what changing an item needs, when its option goes from one text to another: some privileges depend on both.
+pub(crate) fn needs(key: &Key, before: Option<&str>, after: Option<&str>) -> BTreeSet<Need> {
     let on_vm = |privilege| Need::on_vm(key.vmid, privilege);
+    let texts = || before.into_iter().chain(after);
     match Place::of(&key.option) {
-        Some(Place::Disk(_)) => [on_vm("VM.Config.Disk")].into(),
+        Some(Place::Disk(_)) => texts().flat_map(drive).map(|privilege| on_vm(privilege)).collect(),
         Some(Place::Net) => {
-            let bridge =
-                bridge.map(|bridge| Need { path: format!("/sdn/zones/localnetwork/{bridge}"), privilege: "SDN.Use" });
-            bridge.into_iter().chain([on_vm("VM.Config.Network")]).collect()
+            let bridges = texts().flat_map(bridges).map(|path| Need::on(path, "SDN.Use"));
+            bridges.chain([on_vm("VM.Config.Network")]).collect()
         }
-        Some(Place::Option(option)) if option.row.name == "startup" => {
-            [on_vm(option.privilege), Need { path: "/".to_owned(), privilege: "Sys.Modify" }].into()
+        Some(Place::Option(option)) => {
+            let own = on_vm(option.privilege);
+            match option.row.name {
+                "startup" => [own, Need::on("/", "Sys.Modify")].into(),
+                "vmstatestorage" => {
+                    let space = after.map(|name| Need::on(format!("/storage/{name}"), "Datastore.AllocateSpace"));
+                    space.into_iter().chain([own]).collect()
+                }
+                // A port of the host is root's, whether it comes or goes.
+                "serial" if texts().any(|text| text != "socket") => [on_vm(ROOT)].into(),
+                "rng0" if texts().any(is_hardware_rng) => [own, Need::on("/mapping/hwrng", "Mapping.Use")].into(),
+                _ if option.privilege == CLOUD => [Need { or: Some("VM.Config.Network"), ..own }].into(),
+                _ => [own].into(),
+            }
         }
-        Some(Place::Option(option)) => [on_vm(option.privilege)].into(),
         None => BTreeSet::new(),
     }
+}
+
+/// Returns the privileges that a drive's text takes: a CD drive has its own, and that of cloud-init one more.
+fn drive(text: &str) -> &'static [&'static str] {
+    let string = PropertyString::parse(DRIVE, text);
+    let file = string.get("file").unwrap_or_default();
+    let name = file.rsplit([':', '/']).next().unwrap_or_default();
+    let is_cloudinit = name == "cloudinit" || (name.starts_with("vm-") && name.contains("-cloudinit"));
+    match string.get("media") {
+        _ if is_cloudinit => &["VM.Config.CDROM", CLOUD],
+        Some("cdrom") => &["VM.Config.CDROM"],
+        _ if file == "none" || file == "cdrom" => &["VM.Config.CDROM"],
+        _ => &["VM.Config.Disk"],
+    }
+}
+
+/// Returns the paths of the bridges and VLANs that a network device's text names.
+fn bridges(text: &str) -> Vec<String> {
+    let string = PropertyString::parse(NET, text);
+    let Some(bridge) = string.get("bridge") else { return Vec::new() };
+    let bridge = format!("{LOCAL_ZONE}{bridge}");
+    match (string.get("tag"), string.get("trunks")) {
+        (Some(tag), _) => vec![format!("{bridge}/{tag}")],
+        // Each VLAN is asked for by itself; the ends stand for those between.
+        (None, Some(trunks)) => trunks.split([';', '-']).map(|tag| format!("{bridge}/{tag}")).collect(),
+        (None, None) => vec![bridge],
+    }
+}
+
+fn is_hardware_rng(text: &str) -> bool {
+    PropertyString::parse(grammar("source"), text).get("source") == Some("/dev/hwrng")
 }
 
 /// Returns what of `needs` the user lacks. Nothing, where the API did not say what it may.
@@ -55,6 +109,11 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
     if need.privilege == ROOT {
         return false;
     }
+    if let Some(other) = need.or
+        && has(permissions, &Need { privilege: other, or: None, path: need.path.clone() })
+    {
+        return true;
+    }
     if let Some(here) = permissions.get(&need.path) {
         return here.contains_key(need.privilege);
     }
@@ -64,8 +123,10 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
         Some(at) => Some(path[..at].to_owned()),
     };
     // A bridge may be a network of a zone that is not the local one; which, only the administrator knows.
-    let elsewhere = need.path.strip_prefix("/sdn/zones/localnetwork/").is_some_and(|bridge| {
-        let is_it = |path: &str| path.starts_with("/sdn/zones/") && path.ends_with(&format!("/{bridge}"));
+    let elsewhere = need.path.strip_prefix(LOCAL_ZONE).is_some_and(|wanted| {
+        let bridge = wanted.split('/').next().unwrap_or_default();
+        let ends = [format!("/{bridge}"), format!("/{wanted}")];
+        let is_it = |path: &str| path.starts_with("/sdn/zones/") && ends.iter().any(|end| path.ends_with(end));
         permissions.iter().any(|(path, here)| is_it(path) && here.contains_key(need.privilege))
     });
     let mut path = need.path.clone();
@@ -78,16 +139,22 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
     elsewhere
 }
 
-/// Returns the commands that grant a privilege to the user or the token.
-pub(crate) fn grant(user: &str, need: &Need) -> String {
-    let role = format!("Tune{}", need.privilege.replace('.', ""));
+/// Returns the commands that grant a privilege on a path to the user or the token.
+pub(crate) fn grant(user: &str, path: &str, privilege: &str) -> String {
+    let role = format!("Tune{}", privilege.replace('.', ""));
     let whom = if user.contains('!') { "tokens" } else { "users" };
     format!(
-        "on a node, run `pveum role add {role} --privs {}` and `pveum acl modify {} --{whom} '{}' --roles {role}`",
-        need.privilege,
-        need.path,
+        "on a node, run `pveum role add {role} --privs {privilege}` and `pveum acl modify {path} --{whom} '{}' --roles {role}`",
         user.replace('\'', "")
     )
+}
+
+/// Returns the path and the first privilege that a refusal of the API names: `Permission check failed (/vms/107, VM.Audit)`.
+pub(crate) fn lacking(message: &str) -> Option<(&str, &str)> {
+    let (path, rest) = message.strip_prefix("Permission check failed (")?.split_once(", ")?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+    let is_path = path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c));
+    (is_path && end > 0).then_some((path, &rest[..end]))
 }
 
 #[cfg(test)]
@@ -102,7 +169,7 @@ mod tests {
     }
 
     fn lacks(cluster: &Cluster, path: &str, privilege: &'static str) -> bool {
-        !missing(cluster, &[Need { path: path.to_owned(), privilege }].into()).is_empty()
+        !missing(cluster, &[Need::on(path, privilege)].into()).is_empty()
     }
 
     #[test]
@@ -133,6 +200,82 @@ mod tests {
     }
 
     #[test]
+    fn some_privileges_depend_on_the_value() {
+        let key = |name: &str| Key::parse(&tune_core::item::ItemKey(format!("107/{name}"))).unwrap();
+        let on = |name: &str, before: Option<&str>, after: Option<&str>| -> Vec<String> {
+            let needs = needs(&key(name), before, after).into_iter();
+            needs.map(|need| format!("{} {}", need.path, need.privilege)).collect()
+        };
+        let disk = Some("zfs:vm-107-disk-0,backup=0");
+        assert_eq!(on("scsi0/backup", disk, disk), ["/vms/107 VM.Config.Disk"]);
+        for cd in ["local:iso/debian.iso,media=cdrom,backup=0", "none,media=cdrom", "none"] {
+            assert_eq!(on("ide2/backup", Some(cd), Some(cd)), ["/vms/107 VM.Config.CDROM"], "{cd}");
+        }
+        for cloud in ["zfs:vm-107-cloudinit,media=cdrom", "local:107/vm-107-cloudinit.qcow2,media=cdrom"] {
+            let both = ["/vms/107 VM.Config.CDROM", "/vms/107 VM.Config.Cloudinit"];
+            assert_eq!(on("ide2/backup", Some(cloud), Some(cloud)), both, "{cloud}");
+        }
+        assert_eq!(
+            on("net0/bridge", Some("virtio=X,bridge=vmbr0"), Some("virtio=X,bridge=vmbr1,tag=5")),
+            [
+                "/sdn/zones/localnetwork/vmbr0 SDN.Use",
+                "/sdn/zones/localnetwork/vmbr1/5 SDN.Use",
+                "/vms/107 VM.Config.Network"
+            ]
+        );
+        assert_eq!(
+            on("net0/trunks", None, Some("virtio=X,bridge=vmbr1,trunks=7;9-11"))[..3],
+            [11, 7, 9].map(|tag| format!("/sdn/zones/localnetwork/vmbr1/{tag} SDN.Use"))
+        );
+        assert_eq!(on("startup/up", None, Some("up=5")), ["/ Sys.Modify", "/vms/107 VM.Config.Options"]);
+        assert_eq!(
+            on("vmstatestorage", None, Some("fast")),
+            ["/storage/fast Datastore.AllocateSpace", "/vms/107 VM.Config.Disk"]
+        );
+        assert_eq!(on("serial0", None, Some("socket")), ["/vms/107 VM.Config.HWType"]);
+        assert_eq!(on("serial0", Some("/dev/ttyS0"), Some("socket")), ["/vms/107 root"]);
+        assert_eq!(
+            on("rng0/source", None, Some("source=/dev/hwrng")),
+            ["/mapping/hwrng Mapping.Use", "/vms/107 VM.Config.HWType"]
+        );
+        assert_eq!(on("rng0/source", None, Some("/dev/urandom")), ["/vms/107 VM.Config.HWType"]);
+    }
+
+    #[test]
+    fn either_of_two_privileges_is_enough_for_cloud_init() {
+        let key = Key::parse(&tune_core::item::ItemKey::from("107/ciuser")).unwrap();
+        let lacks = |privilege: &str| {
+            !missing(&cluster(&[("/vms/107", &[(privilege, true)])]), &needs(&key, None, Some("admin"))).is_empty()
+        };
+        assert!(!lacks("VM.Config.Cloudinit") && !lacks("VM.Config.Network"));
+        assert!(lacks("VM.Config.Options"));
+    }
+
+    #[test]
+    fn a_vlan_of_a_bridge_is_below_it() {
+        let bridge = cluster(&[("/sdn/zones/localnetwork/vmbr0", &[("SDN.Use", true)])]);
+        assert!(!lacks(&bridge, "/sdn/zones/localnetwork/vmbr0/5", "SDN.Use"));
+        let vlan = cluster(&[("/sdn/zones/localnetwork/vmbr0/5", &[("SDN.Use", true)])]);
+        assert!(!lacks(&vlan, "/sdn/zones/localnetwork/vmbr0/5", "SDN.Use"));
+        assert!(lacks(&vlan, "/sdn/zones/localnetwork/vmbr0/6", "SDN.Use"));
+        let zone = cluster(&[("/sdn/zones/lab/vnet7", &[("SDN.Use", true)])]);
+        assert!(!lacks(&zone, "/sdn/zones/localnetwork/vnet7/5", "SDN.Use"));
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_lacking() {
+        assert_eq!(lacking("Permission check failed (/vms/107, VM.Audit)"), Some(("/vms/107", "VM.Audit")));
+        assert_eq!(
+            lacking("Permission check failed (/vms/107, VM.Config.Cloudinit|VM.Config.Network)"),
+            Some(("/vms/107", "VM.Config.Cloudinit"))
+        );
+        assert_eq!(lacking("Permission check failed (/, Sys.Modify for modifying tag 'x')"), Some(("/", "Sys.Modify")));
+        for other in ["Permission check failed", "Permission check failed (/vms/1; rm, X)", "VM is locked (a, b)"] {
+            assert_eq!(lacking(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn where_nothing_is_known_nothing_is_missing() {
         assert!(!lacks(&Cluster::default(), "/vms/107", POWER));
     }
@@ -140,7 +283,7 @@ mod tests {
     #[test]
     fn the_way_out_is_two_commands() {
         assert_eq!(
-            grant("tune@pve!tok", &Need::on_vm(107, POWER)),
+            grant("tune@pve!tok", "/vms/107", POWER),
             "on a node, run `pveum role add TuneVMPowerMgmt --privs VM.PowerMgmt` and \
              `pveum acl modify /vms/107 --tokens 'tune@pve!tok' --roles TuneVMPowerMgmt`"
         );

@@ -51,7 +51,7 @@ pub(crate) async fn write(api: &Api, vmid: u32, items: &[Item<'_>], limit: Durat
         if !pauses.pause().await {
             let outcome = match open {
                 Some(_) => Outcome::Unknown,
-                None => Outcome::Refused { message: failure.advice(vmid) },
+                None => Outcome::Refused { message: failure.advice(vmid, api.client.user()) },
             };
             let is_open = open.is_some();
             return Written { outcomes: items.iter().map(|item| (item.index, outcome.clone())).collect(), is_open };
@@ -69,7 +69,9 @@ async fn attempt(api: &Api, vmid: u32, items: &[Item<'_>]) -> Attempt {
     let before = match api.options(vmid).await {
         Ok(found) => found,
         Err(failure) if failure.may_pass() => return Attempt::Again(failure),
-        Err(failure) => return Attempt::Over(all(items, &Outcome::Refused { message: failure.advice(vmid) })),
+        Err(failure) => {
+            return Attempt::Over(all(items, &Outcome::Refused { message: failure.advice(vmid, api.client.user()) }));
+        }
     };
     let (due, mut outcomes) = judge(items, &before);
     if due.is_empty() {
@@ -83,7 +85,7 @@ async fn attempt(api: &Api, vmid: u32, items: &[Item<'_>]) -> Attempt {
     let said = match api.write(vmid, &before.digest, &write).await {
         Ok(()) => None,
         Err(failure) if failure.is_outdated() || failure.may_pass() => return Attempt::Again(failure),
-        Err(failure) => Some(failure.advice(vmid)),
+        Err(failure) => Some(failure.advice(vmid, api.client.user())),
     };
     let after = match api.options(vmid).await {
         Ok(after) => after,

@@ -18,6 +18,7 @@ pub(crate) const VIRTIO_ONLY: Code = Code("tune::proxmox::virtio_only");
 pub(crate) const BALLOON: Code = Code("tune::proxmox::balloon");
 pub(crate) const TOO_MANY_PROCESSORS: Code = Code("tune::proxmox::too_many_processors");
 pub(crate) const MEMORY_HOTPLUG: Code = Code("tune::proxmox::memory_hotplug");
+pub(crate) const BOOT_ORDER: Code = Code("tune::proxmox::boot_order");
 pub(crate) const NOT_ALLOWED: Code = Code("tune::proxmox::not_allowed");
 pub(crate) const ROOT_ONLY: Code = Code("tune::proxmox::root_only");
 pub(crate) const WRITEBACK: Code = Code("tune::proxmox::writeback");
@@ -129,6 +130,12 @@ pub(super) const EXPLANATIONS: &[Explanation] = &[
         title: "memory that is plugged in needs `numa`, and 1024 MiB",
         text: "With `memory` in `hotplug` and without `numa = true` the machine does not start. Below 1024 MiB there is \
                nothing that could be plugged in.",
+    },
+    Explanation {
+        code: BOOT_ORDER,
+        title: "the boot order names a device that is not there",
+        text: "Proxmox refuses a boot order with a disk or a network device that the machine does not have, and with it \
+               everything else that the same request would have written. The message lists the devices that there are.",
     },
     Explanation {
         code: NOT_ALLOWED,

@@ -1,14 +1,13 @@
 //! The options of a machine as a whole.
 
 use super::{Grammar, OptionRow, ROOT, Row, Shape, Type, When, grammar};
+use crate::permissions::{CLOUD, POWER};
 
 const CPU: &str = "VM.Config.CPU";
 const MEMORY: &str = "VM.Config.Memory";
 const HARDWARE: &str = "VM.Config.HWType";
 const OPTIONS_: &str = "VM.Config.Options";
 const DISK: &str = "VM.Config.Disk";
-const CLOUD: &str = "VM.Config.Cloudinit";
-const POWER: &str = "VM.PowerMgmt";
 
 use When::{Live, LiveWith, Pending};
 

@@ -143,6 +143,9 @@ fn what_does_not_go_together_is_found_before_anything_is_sent() {
         first(&e1000, &[("network/net0/queues", Value::from(4))]),
         code("! virtio_only network[\"net0\"].queues")
     );
+    let order = |devices: &str| [("boot/order", Value::from(devices))];
+    assert_eq!(first(&world, &order("scsi0;scsi7")), code("! boot_order boot.order"));
+    assert!(first(&world, &order("scsi0;net0")).unwrap().starts_with('@'));
     let mut small = running();
     small.cluster.processors.insert("pve".to_owned(), 8);
     assert_eq!(first(&small, &[("cores", Value::from(16))]), code("! too_many_processors cores"));
