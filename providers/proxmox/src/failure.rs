@@ -224,7 +224,7 @@ impl Failure {
                 let lacking = permissions::lacking(&text);
                 let lacking = lacking.map(|(path, privilege)| {
                     format!(
-                        "grant the user, or the token, {privilege} on {path}; docs/guides/proxmox.md shows the lines"
+                        "give the user, or the token, {privilege} on {path}, as docs/guides/proxmox.md shows with `pveum`"
                     )
                 });
                 (API_REFUSED, format!("`{api}` refused: {text}"), lacking)
