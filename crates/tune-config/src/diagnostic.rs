@@ -1,6 +1,10 @@
 //! What a person is told about a configuration. Nothing here prints: the binary turns a [`Diagnostic`] into text.
 
+mod closest;
+
 use tune_core::problem::Code;
+
+pub(crate) use closest::closest;
 
 use crate::source::{Sources, Span};
 
@@ -131,17 +135,6 @@ impl Diagnostics {
     }
 }
 
-/// Returns the candidate that a person who wrote `written` most likely meant.
-pub(crate) fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (written.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&written.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 /// Returns a "did you mean" for the closest candidate.
 pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(written, candidates).map(|candidate| format!("did you mean `{}`?", shown(candidate)))
@@ -150,16 +143,4 @@ pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item
 /// Returns a text from a configuration as it may stand in a message: short, on one line, without escapes.
 pub(crate) fn shown(text: &str) -> String {
     tune_core::text::visible(text, 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_closest_name_is_proposed_only_when_it_is_close() {
-        assert_eq!(closest("recordsiez", ["recordsize", "name"]), Some("recordsize"));
-        assert_eq!(closest("Host", ["host", "hosts"]), Some("host"));
-        assert_eq!(closest("x", ["settings"]), None);
-    }
 }

@@ -2,6 +2,7 @@
 //! confined to the configuration's folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One text of a [`Sources`].
@@ -26,6 +27,35 @@ pub struct Source {
     pub name: String,
     /// The text as it may be shown: every byte of a secret is a `*`, so all positions are kept.
     pub text: String,
+    /// The first byte of every line. Looked up for every mistake, of which a file may have as many as it has lines.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    /// Returns a text with its name.
+    pub fn new(name: String, text: String) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(after_newlines).collect();
+        Self { name, text, lines }
+    }
+
+    /// Returns the line that a byte is in; the first is 0.
+    pub fn line(&self, byte: usize) -> usize {
+        self.lines.partition_point(|start| *start <= byte) - 1
+    }
+
+    /// Returns the bytes of the lines from `first` to `last`, their newlines included; those that do not exist are left out.
+    pub fn lines(&self, first: usize, last: usize) -> Range<usize> {
+        let start = |line: usize| self.lines.get(line).copied().unwrap_or(self.text.len());
+        start(first)..start(last.saturating_add(1))
+    }
+
+    /// Returns the line and the column of a byte; both count from one, columns count characters.
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let line = self.line(byte);
+        let before = self.text.get(self.lines[line]..byte).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
+    }
 }
 
 /// Every text that was read, for showing where a mistake is.
@@ -42,6 +72,11 @@ impl Sources {
         &self.list[file.0 as usize]
     }
 
+    /// Returns the text that `file` stands for, to be kept.
+    pub fn shared(&self, file: FileId) -> Arc<Source> {
+        self.list[file.0 as usize].clone()
+    }
+
     /// Returns the marked text.
     pub fn marked(&self, span: Span) -> &str {
         self.get(span.file).text.get(span.start as usize..span.end as usize).unwrap_or_default()
@@ -49,9 +84,7 @@ impl Sources {
 
     /// Returns the line and the column of the span's start; both count from one, columns count characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let before = self.get(span.file).text.get(..span.start as usize).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        self.get(span.file).position(span.start as usize)
     }
 
     /// Returns every text in the order in which it was read.
@@ -61,7 +94,7 @@ impl Sources {
 
     pub(crate) fn add(&mut self, name: String, text: String) -> FileId {
         let file = FileId(u32::try_from(self.list.len()).expect("a configuration has fewer than 2³² files"));
-        self.list.push(Arc::new(Source { name, text }));
+        self.list.push(Arc::new(Source::new(name, text)));
         file
     }
 
@@ -84,7 +117,7 @@ impl Sources {
 }
 
 impl Span {
-    pub(crate) fn new(file: FileId, range: std::ops::Range<usize>) -> Self {
+    pub(crate) fn new(file: FileId, range: Range<usize>) -> Self {
         let offset = |byte: usize| u32::try_from(byte).expect("texts are limited to less than 4 GiB");
         Self { file, start: offset(range.start), end: offset(range.end) }
     }
@@ -94,7 +127,7 @@ impl Span {
         Self { end: end.end, ..self }
     }
 
-    pub(crate) fn range(self) -> std::ops::Range<usize> {
+    pub(crate) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }

@@ -1,11 +1,17 @@
 //! One thing that a person must be told, and how it looks: the message, the marked text, what to do, the stable code.
 //! Mistakes in a configuration, refusals of a plan and failures of the world all take this one form.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
-use tune_config::{Configuration, Diagnostic, Sources, Span};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity, SourceCode,
+    SourceSpan, SpanContents,
+};
+use tune_config::{Configuration, Diagnostic, Source, Sources, Span};
 use tune_core::address::{Address, InstanceKey};
 use tune_core::path::AttributePath;
 use tune_core::plan::Mistake;
@@ -17,6 +23,9 @@ use crate::paint;
 
 /// Messages from hosts and systems are cut after this many characters.
 const LONGEST_MESSAGE: usize = 1200;
+
+/// Two marks are shown in one piece of text when at most so many lines would be left out between them.
+const MOST_BETWEEN: usize = 4;
 
 /// One thing to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +47,8 @@ pub(crate) struct Notice {
 /// A marked text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The file.
-    pub(crate) name: String,
-    /// Its text.
-    pub(crate) text: String,
+    /// The text and its name.
+    pub(crate) source: Arc<Source>,
     /// The marked bytes.
     pub(crate) range: Range<usize>,
     /// What to say about them.
@@ -131,7 +138,7 @@ pub(crate) fn of_mistakes<'a>(
 ) -> Vec<Notice> {
     let mistakes = mistakes.into_iter();
     let mut notices: Vec<Notice> = mistakes.map(|mistake| Notice::of_mistake(mistake, Some(configuration))).collect();
-    let place = |notice: &Notice| notice.places.first().map(|place| (place.name.clone(), place.range.start));
+    let place = |notice: &Notice| notice.places.first().map(|place| (place.source.name.clone(), place.range.start));
     notices.sort_by_key(|notice| (place(notice), notice.message.clone()));
     notices.dedup();
     notices
@@ -140,13 +147,8 @@ pub(crate) fn of_mistakes<'a>(
 impl Place {
     /// Returns the place that a span marks.
     pub(crate) fn of(sources: &Sources, span: Span, label: &str) -> Self {
-        let source = sources.get(span.file);
-        Self {
-            name: source.name.clone(),
-            text: source.text.clone(),
-            range: span.start as usize..span.end as usize,
-            label: label.to_owned(),
-        }
+        let range = span.start as usize..span.end as usize;
+        Self { source: sources.shared(span.file), range, label: label.to_owned() }
     }
 }
 
@@ -157,12 +159,13 @@ pub(crate) fn text(notices: &[Notice], screen: usize) -> String {
         .with_links(false)
         .with_context_lines(1)
         .without_cause_chain();
+    let mut texts = Texts::default();
     let mut shown = String::new();
     for notice in notices {
         let (here, elsewhere): (Vec<&Place>, Vec<&Place>) =
-            notice.places.iter().partition(|place| place.name == notice.places[0].name);
-        let first = Report::new(notice, &here);
-        let others = elsewhere.into_iter().map(Report::elsewhere);
+            notice.places.iter().partition(|place| place.source.name == notice.places[0].source.name);
+        let first = Report::new(notice, &here, &mut texts);
+        let others = elsewhere.into_iter().map(|place| Report::elsewhere(place, &mut texts));
         for report in std::iter::once(first).chain(others) {
             handler.render_report(&mut shown, &report).expect("writing to a string cannot fail");
         }
@@ -191,12 +194,12 @@ fn footer(notice: &Notice, screen: usize, shown: &mut String) {
 struct Report {
     message: String,
     severity: Severity,
-    source: Option<NamedSource<String>>,
+    source: Option<Rc<Text>>,
     labels: Vec<LabeledSpan>,
 }
 
 impl Report {
-    fn new(notice: &Notice, places: &[&Place]) -> Self {
+    fn new(notice: &Notice, places: &[&Place], texts: &mut Texts) -> Self {
         let mut message = text::visible_lines(&notice.message, LONGEST_MESSAGE);
         for cause in &notice.causes {
             message.push_str("\n└─ ");
@@ -205,30 +208,26 @@ impl Report {
         Self {
             message,
             severity: if notice.warning { Severity::Warning } else { Severity::Error },
-            source: places.first().map(|place| named(place)),
+            source: places.first().map(|place| texts.of(&place.source)),
             labels: places.iter().enumerate().map(|(index, place)| labelled(place, index == 0)).collect(),
         }
     }
 
-    fn elsewhere(place: &Place) -> Self {
+    fn elsewhere(place: &Place, texts: &mut Texts) -> Self {
         Self {
             message: text::visible(&place.label, LONGEST_MESSAGE),
             severity: Severity::Advice,
-            source: Some(named(place)),
+            source: Some(texts.of(&place.source)),
             labels: vec![labelled(&Place { label: String::new(), ..place.clone() }, true)],
         }
     }
 }
 
-fn named(place: &Place) -> NamedSource<String> {
-    NamedSource::new(text::visible(&place.name, 200), harmless(&place.text))
-}
-
 fn labelled(place: &Place, primary: bool) -> LabeledSpan {
     let label = (!place.label.is_empty()).then(|| text::visible(&place.label, LONGEST_MESSAGE));
     // An empty place at the end of a text still needs a cell to point at.
-    let start = place.range.start.min(place.text.len());
-    let end = place.range.end.clamp(start, place.text.len());
+    let start = place.range.start.min(place.source.text.len());
+    let end = place.range.end.clamp(start, place.source.text.len());
     if primary {
         LabeledSpan::new_primary_with_span(label, start..end)
     } else {
@@ -236,9 +235,57 @@ fn labelled(place: &Place, primary: bool) -> LabeledSpan {
     }
 }
 
+/// Every text that something is shown of, made harmless once: a file may have as many mistakes as lines.
+#[derive(Default)]
+struct Texts {
+    known: BTreeMap<*const Source, Rc<Text>>,
+}
+
+impl Texts {
+    fn of(&mut self, source: &Arc<Source>) -> Rc<Text> {
+        let new = || Text {
+            source: source.clone(),
+            name: text::visible(&source.name, 200),
+            harmless: harmless(&source.text),
+        };
+        self.known.entry(Arc::as_ptr(source)).or_insert_with(|| Rc::new(new())).clone()
+    }
+}
+
+/// A text as it is shown. It knows where its lines are, which miette would count from the start for every mark.
+#[derive(Debug)]
+struct Text {
+    source: Arc<Source>,
+    name: String,
+    harmless: String,
+}
+
+impl SourceCode for Text {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let last_byte = span.offset() + span.len().saturating_sub(1);
+        let first = self.source.line(span.offset()).saturating_sub(before);
+        let last = self.source.line(last_byte) + after;
+        let lines = self.source.lines(first, last);
+        // Without lines before it, what is read starts with the mark itself.
+        let (start, column) = match before {
+            0 => (span.offset(), self.source.position(span.offset()).1 - 1),
+            _ => (lines.start, 0),
+        };
+        let data = self.harmless.as_bytes().get(start..lines.end).ok_or(MietteError::OutOfBounds)?;
+        let place = SourceSpan::from(start..lines.end);
+        // This number only decides what is joined.
+        let (name, n_lines) = (self.name.clone(), last - first + 1 + MOST_BETWEEN);
+        Ok(Box::new(MietteSpanContents::new_named(name, data, place, first, column, n_lines)))
+    }
+}
+
 /// Returns the text with everything that a terminal could obey replaced, byte for byte, so that places still fit.
 fn harmless(text: &str) -> String {
-    // Every mistake in a file shows a part of the whole text, so what is plainly harmless must cost nothing.
     let is_plain = |c: char| matches!(c, '\n' | '\t' | ' '..='~');
     let keep = |c: char| is_plain(c) || text::visible(c.encode_utf8(&mut [0; 4]), 1) == c.to_string();
     let mut replaced = String::with_capacity(text.len());
@@ -266,7 +313,7 @@ impl miette::Diagnostic for Report {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.source.as_deref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -283,7 +330,7 @@ mod tests {
     fn place(name: &str, source: &str, marked: &str, label: &str) -> Place {
         let start = source.find(marked).unwrap();
         let range = start..start + marked.len();
-        Place { name: name.to_owned(), text: source.to_owned(), range, label: label.to_owned() }
+        Place { source: Arc::new(Source::new(name.to_owned(), source.to_owned())), range, label: label.to_owned() }
     }
 
     #[test]
@@ -333,6 +380,41 @@ mod tests {
  1 │ y = 2
    · ─
    ╰────
+
+",
+        );
+    }
+
+    #[test]
+    fn marks_that_are_far_apart_are_shown_apart() {
+        let source = |between: usize| format!("ä = 1 # first\n{}ä = 2\n", "\n".repeat(between));
+        let shown = |between| {
+            let text_of_it = Arc::new(Source::new("m.tune.hcl".to_owned(), source(between)));
+            let mark = |start, label: &str| Place {
+                source: text_of_it.clone(),
+                range: start..start + 1,
+                label: label.to_owned(),
+            };
+            let places = vec![mark(source(between).rfind('2').unwrap(), "again"), mark(5, "written here")];
+            text(&[Notice { places, ..Notice::error("twice") }], 100)
+        };
+        let near = anstream::adapter::strip_str(&shown(6)).to_string();
+        assert!(near.contains("8 │ ä = 2") && near.matches("╭─").count() == 1, "{near}");
+        check(
+            &shown(1000),
+            r"  × twice
+   ╭─[m.tune.hcl:1:5]
+ 1 │ ä = 1 # first
+   ·     ┬
+   ·     ╰── written here
+ 2 │ 
+   ╰────
+      ╭─[m.tune.hcl:1002:5]
+ 1001 │ 
+ 1002 │ ä = 2
+      ·     ┬
+      ·     ╰── again
+      ╰────
 
 ",
         );

@@ -1,6 +1,7 @@
 //! The result of `validate -json`, in the form of Terraform's.
 
 use serde_json::{Value, json};
+use tune_config::Source;
 
 use super::diagnostic::{Notice, Place};
 
@@ -37,32 +38,30 @@ pub(crate) fn diagnostic(notice: &Notice) -> Value {
 
 fn range(place: &Place) -> Value {
     json!({
-        "filename": place.name,
-        "start": position(&place.text, place.range.start),
-        "end": position(&place.text, place.range.end),
+        "filename": place.source.name,
+        "start": position(&place.source, place.range.start),
+        "end": position(&place.source, place.range.end),
     })
 }
 
 /// Lines and columns count from one, columns in characters, as Terraform's do.
-fn position(text: &str, byte: usize) -> Value {
-    let before = text.get(..byte).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    json!({
-        "line": before.matches('\n').count() + 1,
-        "column": before[line_start..].chars().count() + 1,
-        "byte": byte,
-    })
+fn position(source: &Source, byte: usize) -> Value {
+    let (line, column) = source.position(byte);
+    json!({ "line": line, "column": column, "byte": byte })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_place_is_a_line_and_a_column() {
         let text = "a = 1\nä = hots\n".to_owned();
         let start = text.find("hots").unwrap();
-        let place = Place { name: "m.tune.hcl".to_owned(), text, range: start..start + 4, label: "here".to_owned() };
+        let source = Arc::new(Source::new("m.tune.hcl".to_owned(), text));
+        let place = Place { source, range: start..start + 4, label: "here".to_owned() };
         let notice = Notice { places: vec![place], ..Notice::error("unknown").help("did you mean `host`?") };
         let shown: Value = serde_json::from_str(&json(&[notice])).unwrap();
         assert_eq!((&shown["valid"], &shown["error_count"]), (&json!(false), &json!(1)));
