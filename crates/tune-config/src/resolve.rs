@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tune_core::problem::Code;
 use tune_core::reading::Unreadable;
 use tune_core::rollout::Query;
 use tune_core::{Address, Value as CoreValue};
@@ -200,12 +201,9 @@ impl<'a> Resolution<'a> {
         configuration.files.extend(read.files.iter().map(|(name, bytes)| (name.clone(), digest(bytes))));
         configuration.live = Arc::new(Evaluations { arena: self.module.arena.clone(), files: read, ..self.live });
         let sources = configuration.sources.clone();
-        // An expression that is evaluated for every instance of a block is still one mistake.
         let mut diagnostics = self.diagnostics;
-        let mut evaluated = diagnostics.split_off(self.module.diagnostics.len());
-        let mut seen = HashSet::new();
-        evaluated.retain(|mistake| mistake.span().is_none() || seen.insert((mistake.code, mistake.span())));
-        diagnostics.append(&mut evaluated);
+        let evaluated = diagnostics.split_off(self.module.diagnostics.len());
+        diagnostics.extend(each_once(evaluated));
         let is_wrong = diagnostics.iter().any(|mistake| mistake.severity == Severity::Error);
         if needs.is_none() && self.answers.is_some() && !is_wrong {
             // Nothing may be left out in silence, so what can never be asked is a mistake.
@@ -352,6 +350,37 @@ impl<'a> Resolution<'a> {
             _ => {}
         }
     }
+}
+
+/// How many mistakes one expression may have in different instances before the rest is only counted.
+const MOST_OF_AN_EXPRESSION: usize = 8;
+
+/// An expression that is evaluated for every instance of a block is still one mistake, unless what is said about it
+/// differs: then each says what only one instance has to do with it.
+fn each_once(evaluated: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    #[derive(Default)]
+    struct Said {
+        messages: HashSet<String>,
+        last: usize,
+    }
+    let mut said: HashMap<(Code, Span), Said> = HashMap::new();
+    let mut once: Vec<Diagnostic> = Vec::new();
+    for mistake in evaluated {
+        if let Some(span) = mistake.span() {
+            let said = said.entry((mistake.code, span)).or_default();
+            if !said.messages.insert(mistake.message.clone()) || said.messages.len() > MOST_OF_AN_EXPRESSION {
+                continue;
+            }
+            said.last = once.len();
+        }
+        once.push(mistake);
+    }
+    for said in said.into_values().filter(|said| said.messages.len() > MOST_OF_AN_EXPRESSION) {
+        let more = said.messages.len() - MOST_OF_AN_EXPRESSION;
+        let label = &mut once[said.last].labels[0].text;
+        *label = format!("{label}; {more} more are like it");
+    }
+    once
 }
 
 impl Dependencies {

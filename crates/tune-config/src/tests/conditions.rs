@@ -41,13 +41,26 @@ fn every_condition_that_fails_is_named_with_its_instance() {
     assert_eq!(
         shown(&mistakes(&resource(&conditions.concat()))),
         "condition «var.limit > 5» `sysctl.a[\"x\"]` does not meet its precondition: The limit 5 is too low\n\
+         condition «var.limit > 5» `sysctl.a[\"y\"]` does not meet its precondition: The limit 5 is too low\n\
          condition «each.key == \"x\"» `sysctl.a[\"y\"]` does not meet its precondition: Not x\n\
          condition «self.level < 5» `sysctl.a[\"x\"]` does not meet its postcondition: The level is 7\n\
+         condition «self.level < 5» `sysctl.a[\"y\"]` does not meet its postcondition: The level is 7\n\
          index «.levl» there is no attribute `levl`\n\
          type «self.level» a condition must be a bool\n\
          type «[]» an error message must be a string\n\
          misplaced «self» `self` is used outside of a postcondition"
     );
+}
+
+#[test]
+fn of_many_instances_the_first_are_named_and_the_rest_is_counted() {
+    let hcl = "host \"h\" { address = \"h\" }\n\
+               resource \"sysctl\" \"a\" {\n  count = 20\n  host = host.h\n  settings = { a = [1, 2][count.index] }\n}\n";
+    let mistakes = mistakes(hcl);
+    assert_eq!(mistakes.list.len(), 8);
+    assert_eq!(mistakes.list[0].message, "there is no element `2`");
+    assert_eq!(mistakes.list[0].labels[0].text, "the list has 2 elements");
+    assert_eq!(mistakes.list[7].labels[0].text, "the list has 2 elements; 10 more are like it");
 }
 
 #[test]
