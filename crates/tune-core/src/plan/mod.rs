@@ -222,6 +222,28 @@ pub struct ItemPlan {
     pub accepted: BTreeMap<Consent, String>,
 }
 
+impl ItemPlan {
+    /// Returns the default that is in force where nothing is set, as the system shows it: the next start takes it, and a
+    /// written value replaces it.
+    pub fn default_in_force(&self) -> Option<&str> {
+        let is_unset =
+            self.step.change().map_or(self.live.as_ref(), |change| Some(&change.before)) == Some(&Raw::Absent);
+        let makes_file = self.step.change().is_some_and(|change| matches!(change.after, Raw::File(_)));
+        self.next_start.value.as_deref().filter(|_| is_unset && !makes_file)
+    }
+
+    /// Returns whether a write makes something that was not there, not even as a default.
+    pub fn creates(&self) -> bool {
+        let is_new = matches!(&self.step, Step::Write(change) if change.before == Raw::Absent);
+        is_new && self.default_in_force().is_none()
+    }
+
+    /// Returns whether something that was there becomes managed now.
+    pub fn imports(&self) -> bool {
+        self.adopt.is_some() && (self.live != Some(Raw::Absent) || self.default_in_force().is_some())
+    }
+}
+
 /// The original of an item that becomes managed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adopted {
@@ -465,13 +487,10 @@ impl Plan {
         let mut summary = Summary::default();
         for resource in self.resources.values() {
             let writes = || resource.items.iter().filter_map(|item| item.step.change().map(|change| (item, change)));
-            let adopts = resource.items.iter().any(|item| item.adopt.is_some() && item.live != Some(Raw::Absent));
+            let adopts = resource.items.iter().any(ItemPlan::imports);
             let reverts = resource.items.iter().any(|item| matches!(item.step, Step::Revert(_) | Step::Forget));
             let written = resource.items.iter().any(|item| matches!(item.step, Step::Write(_)));
-            let creates_all = resource.items.iter().all(|item| match &item.step {
-                Step::Write(change) => change.before == Raw::Absent,
-                _ => false,
-            });
+            let creates_all = resource.items.iter().all(ItemPlan::creates);
             summary.import += usize::from(adopts);
             match (written, reverts) {
                 (true, _) if creates_all => summary.add += 1,

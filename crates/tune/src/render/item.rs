@@ -164,7 +164,7 @@ fn line(context: Context<'_>, item: &ItemPlan) -> Option<Line> {
         }
         Step::Record => recorded(context, item, &**kind, &mut line),
         Step::Write(change) => {
-            line.symbol = if change.before == Raw::Absent { Symbol::Add } else { Symbol::Change };
+            line.symbol = if item.creates() { Symbol::Add } else { Symbol::Change };
             line.remark = effect(item);
             written(&**kind, item, change, &mut line);
             line.notes.extend(drift(&**kind, item, Some(&change.after)));
@@ -248,7 +248,10 @@ fn written(kind: &dyn Kind, item: &ItemPlan, change: &Change, line: &mut Line) {
             }
             String::new()
         }
-        (Raw::Absent, after) => shown(after),
+        (Raw::Absent, after) => match item.default_in_force() {
+            Some(default) => format!("{} -> {}", text::visible(default, LONGEST_VALUE), shown(after)),
+            None => shown(after),
+        },
         (before, after) => format!("{} -> {}", shown(before), shown(after)),
     };
 }

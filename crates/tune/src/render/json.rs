@@ -379,8 +379,7 @@ fn resource(plan: &Plan, kinds: &Kinds, address: &Address, resource: &ResourcePl
     let steps = || resource.items.iter().map(|item| &item.step);
     let changes = || steps().filter_map(Step::change);
     let action = if steps().any(|step| matches!(step, Step::Write(_))) {
-        let all_new = steps().all(|step| step.change().is_some_and(|change| change.before == Raw::Absent));
-        if all_new { "create" } else { "update" }
+        if resource.items.iter().all(ItemPlan::creates) { "create" } else { "update" }
     } else if changes().next().is_some() {
         if resource.configured { "update" } else { "delete" }
     } else if steps().any(|step| matches!(step, Step::Forget)) {
@@ -388,7 +387,7 @@ fn resource(plan: &Plan, kinds: &Kinds, address: &Address, resource: &ResourcePl
     } else {
         "no-op"
     };
-    let importing = resource.items.iter().any(|item| item.adopt.is_some() && item.live != Some(Raw::Absent));
+    let importing = resource.items.iter().any(ItemPlan::imports);
     let after = |item: &ItemPlan| item.step.change().map_or_else(|| item.live.clone(), |c| Some(c.after.clone()));
     let by_label = |of: &dyn Fn(&ItemPlan) -> Option<Raw>| {
         let shown = |item: &ItemPlan| of(item).and_then(|raw| content(kinds, &item.id, &raw));

@@ -42,7 +42,8 @@ fn the_runbook_is_one_configuration_and_leaves_no_trace() {
         .says("already so, set in")
         .says(r#"4 k3s["pve"] apply, power cycle, wait, check.etcd"#)
         .says("goes last, as `rollout.k3s` says")
-        .says("6 to import, 3 to add, 6 to change, 0 to revert. 3 power cycles.");
+        .says("~ scsi0.cache = none (default) -> writeback")
+        .says("9 to import, 0 to add, 9 to change, 0 to revert. 3 power cycles.");
     before.assert_untouched(&homelab);
     assert_eq!(project.files(), files);
 

@@ -5,7 +5,7 @@ use tune_core::item::{Change, FileState, HostId, Raw};
 use tune_core::path::AttributePath;
 use tune_core::plan::{ItemPlan, Operation, Owed, Stage, Step, Wave};
 use tune_core::problem::{Advice, Code};
-use tune_core::reading::Unreadable;
+use tune_core::reading::{Layer, Unreadable};
 use tune_core::resource::Consent;
 use tune_core::state::{Original, Record};
 
@@ -45,6 +45,30 @@ fn the_same_change_on_many_hosts_is_one_entry_and_whoever_differs_stands_alone()
 
 Plan: 3 to import, 0 to add, 3 to change, 0 to revert. All 7 writes can be undone.
 An apply keeps what was there before: 8 values are recorded as they are now, for `tune destroy`.
+"#,
+    );
+}
+
+#[test]
+fn a_default_that_is_in_force_is_what_a_value_replaces() {
+    let unset = |key: &str, default: Option<&str>| {
+        let change = Change { before: Raw::Absent, after: raw("writeback") };
+        let next_start = Layer { value: default.map(str::to_owned), source: None };
+        ItemPlan { next_start, ..item(key, Raw::Absent, Step::Write(change)) }
+    };
+    let items = vec![unset("cache", Some("none (default)")), unset("serial", None)];
+    shows(
+        &Fixture::new(Operation::Apply).on("etcd", "pve", items),
+        r#"tune will perform the following actions:
+
+  host.k3s["pve"]
+
+  ~ sysctl.etcd["pve"]    takes effect at once
+      ~ cache  = none (default) -> writeback
+      + serial = writeback
+
+Plan: 1 to import, 0 to add, 1 to change, 0 to revert. All 2 writes can be undone.
+An apply keeps what was there before: 2 values are recorded as they are now, for `tune destroy`.
 "#,
     );
 }
