@@ -125,7 +125,11 @@ impl Failure {
     pub(crate) fn advice(&self, vmid: u32, user: &str) -> String {
         let text = self.text();
         if let Some((path, privilege)) = permissions::lacking(&text) {
-            return format!("{text}: {}", permissions::grant(&visible(user, 80), path, privilege));
+            let user = visible(user, 80);
+            return format!(
+                "{text}: `{user}` needs {privilege} on {path}; add it to the role that it has there, with `pveum role modify \
+                 ROLE --append --privs {privilege}`"
+            );
         }
         if let Some(lock) = self.lock() {
             let lock = visible(lock, 40);
@@ -275,8 +279,8 @@ mod tests {
         assert_eq!(refused(root).advice(107, "tune@pve!tok"), root);
         assert_eq!(
             refused("Permission check failed (/, Sys.Modify for modifying tag 'x')").advice(107, "tune@pve!tok"),
-            "Permission check failed (/, Sys.Modify for modifying tag 'x'): on a node, run `pveum role add TuneSysModify \
-             --privs Sys.Modify` and `pveum acl modify / --tokens 'tune@pve!tok' --roles TuneSysModify`"
+            "Permission check failed (/, Sys.Modify for modifying tag 'x'): `tune@pve!tok` needs Sys.Modify on /; add it to \
+             the role that it has there, with `pveum role modify ROLE --append --privs Sys.Modify`"
         );
     }
 

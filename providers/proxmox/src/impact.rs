@@ -188,9 +188,10 @@ fn not_allowed(
     if let Some(one) = judged.iter().find(|one| one.waits) {
         needed.entry(Need::on_vm(vmid, POWER)).or_insert(&one.item.path);
     }
+    let missing = permissions::missing(cluster, &needed.keys().cloned().collect());
     let user = visible(&cluster.user, 80);
-    let problem = |need: Need| {
-        let path = needed[&need].clone();
+    let problem = |need: &Need| {
+        let path = needed[need].clone();
         if need.privilege == ROOT {
             return Problem::new(
                 ROOT_ONLY,
@@ -203,9 +204,12 @@ fn not_allowed(
         }
         let or = need.or.map(|other| format!(" or {other}")).unwrap_or_default();
         let message = format!("`{user}` lacks the privilege {}{or} on {}", need.privilege, need.path);
+        // One role for everything that is missing there: the lines are the same for each, and are run once.
+        let here = missing.iter().filter(|other| other.path == need.path && other.privilege != ROOT);
+        let lacking = here.map(|other| other.privilege).collect();
         Problem::new(NOT_ALLOWED, path, message, "the API would refuse")
-            .with_help(permissions::grant(&user, &need.path, need.privilege))
+            .with_help(permissions::grant(cluster, &need.path, &lacking))
             .that_stops_applying()
     };
-    permissions::missing(cluster, &needed.keys().cloned().collect()).into_iter().map(problem).collect()
+    missing.iter().map(problem).collect()
 }

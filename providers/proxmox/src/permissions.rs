@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tune_core::text::visible;
+
 use crate::key::{Key, Place};
 use crate::property::PropertyString;
 use crate::table::{DRIVE, NET, ROOT, grammar};
@@ -114,14 +116,6 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
     {
         return true;
     }
-    if let Some(here) = permissions.get(&need.path) {
-        return here.contains_key(need.privilege);
-    }
-    let above = |path: &str| match path.rfind('/') {
-        Some(0) if path.len() > 1 => Some("/".to_owned()),
-        Some(0) | None => None,
-        Some(at) => Some(path[..at].to_owned()),
-    };
     // A bridge may be a network of a zone that is not the local one; which, only the administrator knows.
     let elsewhere = need.path.strip_prefix(LOCAL_ZONE).is_some_and(|wanted| {
         let bridge = wanted.split('/').next().unwrap_or_default();
@@ -129,24 +123,45 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
         let is_it = |path: &str| path.starts_with("/sdn/zones/") && ends.iter().any(|end| path.ends_with(end));
         permissions.iter().any(|(path, here)| is_it(path) && here.contains_key(need.privilege))
     });
-    let mut path = need.path.clone();
-    while let Some(up) = above(&path) {
-        if let Some(here) = permissions.get(&up) {
-            return elsewhere || here.get(need.privilege) == Some(&true);
-        }
-        path = up;
-    }
-    elsewhere
+    elsewhere || effective(permissions, &need.path).contains(need.privilege)
 }
 
-/// Returns the commands that grant a privilege on a path to the user or the token.
-pub(crate) fn grant(user: &str, path: &str, privilege: &str) -> String {
-    let role = format!("Tune{}", privilege.replace('.', ""));
-    let whom = if user.contains('!') { "tokens" } else { "users" };
-    format!(
-        "on a node, run `pveum role add {role} --privs {privilege}` and `pveum acl modify {path} --{whom} '{}' --roles {role}`",
-        user.replace('\'', "")
-    )
+/// Returns the commands that grant privileges on a path to the user or the token.
+///
+/// What a path is given hides what is inherited from above, so the new role has everything that holds there already. A
+/// token never has more than its user, and one without rights of its own has exactly those.
+pub(crate) fn grant(cluster: &Cluster, path: &str, lacking: &BTreeSet<&str>) -> String {
+    let kept = cluster.permissions.as_ref().map(|permissions| effective(permissions, path)).unwrap_or_default();
+    let all: BTreeSet<&str> = kept.into_iter().chain(lacking.iter().copied()).collect();
+    let privileges = all.into_iter().collect::<Vec<_>>().join(",");
+    let role = format!("Tune{}", path.trim_end_matches('/').replace('/', "-"));
+    // Whoever may do something to everything need not be given it for everything below as well.
+    let below = if path == "/" { " --propagate 0" } else { "" };
+    let user = visible(&cluster.user, 80).replace('\'', "");
+    let acl = |whom: &str| format!("pveum acl modify {path} {whom} --roles {role}{below}");
+    let new = format!("on a node, run `pveum role add {role} --privs {privileges}` and `");
+    match user.split_once('!') {
+        None => format!("{new}{}`", acl(&format!("--users '{user}'"))),
+        Some((owner, _)) => format!(
+            "{new}{}`; where `{owner}` itself may not do it either, the second one with `--users '{owner}'` as well",
+            acl(&format!("--tokens '{user}'"))
+        ),
+    }
+}
+
+/// Returns the privileges that hold on a path.
+fn effective<'a>(permissions: &'a BTreeMap<String, BTreeMap<String, bool>>, path: &str) -> BTreeSet<&'a str> {
+    if let Some(here) = permissions.get(path) {
+        return here.keys().map(String::as_str).collect();
+    }
+    let mut above = path;
+    while let Some(at) = above.rfind('/').filter(|_| above != "/") {
+        above = if at == 0 { "/" } else { &above[..at] };
+        if let Some(here) = permissions.get(above) {
+            return here.iter().filter(|(_, below)| **below).map(|(name, _)| name.as_str()).collect();
+        }
+    }
+    BTreeSet::new()
 }
 
 /// Returns the path and the first privilege that a refusal of the API names: `Permission check failed (/vms/107, VM.Audit)`.
@@ -282,10 +297,25 @@ mod tests {
 
     #[test]
     fn the_way_out_is_two_commands() {
+        let token = cluster(&[("/vms", &[("VM.Audit", true), ("VM.Config.Disk", true)])]);
         assert_eq!(
-            grant("tune@pve!tok", "/vms/107", POWER),
-            "on a node, run `pveum role add TuneVMPowerMgmt --privs VM.PowerMgmt` and \
-             `pveum acl modify /vms/107 --tokens 'tune@pve!tok' --roles TuneVMPowerMgmt`"
+            grant(&token, "/vms/107", &[POWER].into()),
+            "on a node, run `pveum role add Tune-vms-107 --privs VM.Audit,VM.Config.Disk,VM.PowerMgmt` and \
+             `pveum acl modify /vms/107 --tokens 'tune@pve!tok' --roles Tune-vms-107`; where `tune@pve` itself may not do \
+             it either, the second one with `--users 'tune@pve'` as well"
         );
+        let user = Cluster { user: "op@pve".to_owned(), ..token };
+        assert_eq!(
+            grant(&user, "/", &["Sys.Modify"].into()),
+            "on a node, run `pveum role add Tune --privs Sys.Modify` and `pveum acl modify / --users 'op@pve' --roles \
+             Tune --propagate 0`"
+        );
+    }
+
+    #[test]
+    fn a_new_role_keeps_what_it_would_hide() {
+        // What is said of the machine hides what is said of all: the old privileges have to be in the new role.
+        let before = cluster(&[("/vms", &[("VM.Audit", true), ("VM.Monitor", false)])]);
+        assert!(grant(&before, "/vms/107", &[POWER].into()).contains("--privs VM.Audit,VM.PowerMgmt`"));
     }
 }

@@ -111,6 +111,10 @@ pub(crate) fn view(context: Context<'_>, resource: &ResourcePlan) -> Option<View
     let added = lines.iter().all(|line| line.symbol == Symbol::Add);
     let symbol = if symbol == Symbol::Add && !added { Symbol::Change } else { symbol };
     let remark = match symbol {
+        // A machine that is not there is one reason, however many of its values are wanted.
+        Symbol::Unreadable if lines.len() > 1 && lines.iter().all(|line| line.remark == lines[0].remark) => {
+            lines[0].remark.clone()
+        }
         Symbol::Unreadable | Symbol::Conflict => String::new(),
         _ if resource.needs_activation() => needs(resource.items.iter()),
         _ => shared_remark(&lines),

@@ -162,11 +162,13 @@ fn a_missing_privilege_is_named_with_its_command() {
         problems,
         [
             "! not_allowed cores: `tune@pve!tok` lacks the privilege VM.Config.CPU on /vms/107 (the API would refuse) -> on \
-             a node, run `pveum role add TuneVMConfigCPU --privs VM.Config.CPU` and `pveum acl modify /vms/107 --tokens \
-             'tune@pve!tok' --roles TuneVMConfigCPU`",
+             a node, run `pveum role add Tune-vms-107 --privs VM.Audit,VM.Config.CPU,VM.Config.Disk,VM.PowerMgmt` and `pveum \
+             acl modify /vms/107 --tokens 'tune@pve!tok' --roles Tune-vms-107`; where `tune@pve` itself may not do it \
+             either, the second one with `--users 'tune@pve'` as well",
             "! not_allowed disk[\"scsi0\"].cache: `tune@pve!tok` lacks the privilege VM.PowerMgmt on /vms/107 (the API would \
-             refuse) -> on a node, run `pveum role add TuneVMPowerMgmt --privs VM.PowerMgmt` and `pveum acl modify /vms/107 \
-             --tokens 'tune@pve!tok' --roles TuneVMPowerMgmt`",
+             refuse) -> on a node, run `pveum role add Tune-vms-107 --privs VM.Audit,VM.Config.CPU,VM.Config.Disk,\
+             VM.PowerMgmt` and `pveum acl modify /vms/107 --tokens 'tune@pve!tok' --roles Tune-vms-107`; where `tune@pve` \
+             itself may not do it either, the second one with `--users 'tune@pve'` as well",
         ]
     );
     // What is so already needs nothing.

@@ -211,8 +211,9 @@ fn what_cannot_be_read_says_why_and_what_to_do() {
         message: "only root can read it".to_owned(),
         help: Some("set `become = \"sudo\"`".to_owned()),
     };
-    let unreadable = ItemPlan { live: None, adopt: None, ..item("kernel.x", raw(""), Step::Unreadable(why)) };
-    let fixture = Fixture::new(Operation::Apply).on("a", "pve", vec![unreadable]);
+    let unreadable =
+        |key: &str| ItemPlan { live: None, adopt: None, ..item(key, raw(""), Step::Unreadable(why.clone())) };
+    let fixture = Fixture::new(Operation::Apply).on("a", "pve", vec![unreadable("kernel.x")]);
     shows(
         &fixture,
         r#"tune found the following, and can do nothing about it now:
@@ -224,6 +225,21 @@ fn what_cannot_be_read_says_why_and_what_to_do() {
           set `become = "sudo"`
 
 Nothing can be done now. 1 value could not be read.
+"#,
+    );
+    let several = Fixture::new(Operation::Apply).on("a", "pve", vec![unreadable("kernel.x"), unreadable("kernel.y")]);
+    shows(
+        &several,
+        r#"tune found the following, and can do nothing about it now:
+
+  host.k3s["pve"]
+
+  ? sysctl.a["pve"]    only root can read it
+      ? kernel.x
+      ? kernel.y
+      # set `become = "sudo"`
+
+Nothing can be done now. 2 values could not be read.
 "#,
     );
 }

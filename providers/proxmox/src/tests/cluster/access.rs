@@ -116,18 +116,18 @@ async fn an_endpoint_that_nobody_listens_at_is_named() {
     assert!(error.message.starts_with("`https://127.0.0.1:9` cannot be reached"), "{}", error.message);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_missing_privilege_is_known_before_anything_is_sent() {
-    let lab = Lab::with(
-        cluster().separated_token("tune@pve!least", SECRET).role("Least", &["VM.Audit", "VM.Config.Disk"]).grant(
-            "/vms",
-            "tune@pve!least",
-            "Least",
-        ),
-        |_, block| {
-            block.insert("api_token".to_owned(), format!("tune@pve!least={SECRET}").as_str().into());
-        },
-    )
+/// The preflight of the runbook's change, with a token that has one role at `/vms` and perhaps another at its machine.
+async fn preflight(at_machine: &[&str]) -> Vec<(String, String)> {
+    let mut cluster = cluster()
+        .separated_token("tune@pve!least", SECRET)
+        .role("Least", &["VM.Audit", "VM.Config.Disk"])
+        .grant("/vms", "tune@pve!least", "Least");
+    if !at_machine.is_empty() {
+        cluster = cluster.role("More", at_machine).grant(&format!("/vms/{VMID}"), "tune@pve!least", "More");
+    }
+    let lab = Lab::with(cluster, |_, block| {
+        block.insert("api_token".to_owned(), format!("tune@pve!least={SECRET}").as_str().into());
+    })
     .await;
     let disk = Value::Map([("scsi0".to_owned(), Value::Map([("cache".to_owned(), "writeback".into())].into()))].into());
     let resource = Resource {
@@ -139,16 +139,33 @@ async fn a_missing_privilege_is_known_before_anything_is_sent() {
     };
     let desired = lab.kind.desired(&resource).unwrap();
     let reading = lab.read(&[format!("{VMID}/scsi0/cache")]).await.unwrap();
+    assert!(reading.readings[0].items.values().all(Result::is_ok), "{:?}", reading.readings[0].items);
     let question = Question {
         desired: &desired,
         reading: &reading.readings[0],
         facts: &reading.facts,
         recorded: &BTreeSet::new(),
     };
-    let impact = lab.kind.impact(&question);
-    let said: Vec<&str> = impact.problems.iter().map(|problem| problem.message.as_str()).collect();
-    assert_eq!(said, ["`tune@pve!least` lacks the privilege VM.PowerMgmt on /vms/107"]);
-    assert!(impact.problems[0].help.as_ref().unwrap().contains("--tokens 'tune@pve!least'"));
+    let problems = lab.kind.impact(&question).problems;
+    problems.into_iter().map(|problem| (problem.message, problem.help.unwrap_or_default())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_privilege_is_known_before_anything_is_sent() {
+    let said = preflight(&[]).await;
+    let messages: Vec<&str> = said.iter().map(|(message, _)| message.as_str()).collect();
+    assert_eq!(messages, ["`tune@pve!least` lacks the privilege VM.PowerMgmt on /vms/107"]);
+    assert!(said[0].1.contains("--tokens 'tune@pve!least'"), "{}", said[0].1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lines_that_grant_a_privilege_take_none_away() {
+    // What a machine's own path gives hides what `/vms` gives: the privilege alone would hide the machine itself.
+    let help = preflight(&[]).await.remove(0).1;
+    let (_, rest) = help.split_once("--privs ").unwrap();
+    let granted: Vec<&str> = rest.split_once('`').unwrap().0.split(',').collect();
+    assert!(help.contains("`pveum acl modify /vms/107 --tokens"), "{help}");
+    assert_eq!(preflight(&granted).await, []);
 }
 
 /// Sends a POST with the token of the tests and nothing of the provider's.
