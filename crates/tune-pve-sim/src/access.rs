@@ -7,6 +7,9 @@ use crate::errors::Failure;
 /// The one who may do anything.
 pub(crate) const ROOT: &str = "root@pam";
 
+/// The role that takes all others away.
+const NO_ACCESS: &str = "NoAccess";
+
 /// Privileges by group: (group, root only, administrator, user, auditor).
 type Group =
     (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str], &'static [&'static str]);
@@ -100,7 +103,7 @@ pub(crate) struct Pool {
 }
 
 /// Privileges on one path, each with whether it is handed down.
-pub(crate) type Privileges = BTreeMap<String, bool>;
+pub(crate) type Privileges<'a> = BTreeMap<&'a str, bool>;
 
 /// All that decides what somebody may do.
 #[derive(Clone, Debug, Default)]
@@ -151,21 +154,22 @@ impl Access {
 
     /// The roles of somebody on a path, each with whether it is handed down; the nearest rows win, and the one for the token
     /// or user before those for groups.
-    fn roles_on(&self, who: &str, path: &str) -> BTreeMap<String, bool> {
+    fn roles_on(&self, who: &str, path: &str) -> BTreeMap<&str, bool> {
         let token = who.contains('!');
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let mut roles = BTreeMap::new();
-        let mut prefixes = vec!["/".to_owned()];
-        let mut prefix = String::new();
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            prefix = format!("{prefix}/{part}");
-            prefixes.push(prefix.clone());
-        }
-        for at in &prefixes {
-            let Some(here) = self.rules.get(at) else { continue };
-            let last = Some(at) == prefixes.last();
-            let pick = |wanted: &dyn Fn(&Rule) -> bool| -> BTreeMap<String, bool> {
-                let fitting = here.iter().filter(|rule| wanted(rule) && (last || rule.propagate));
-                fitting.map(|rule| (rule.role.clone(), rule.propagate)).collect()
+        let mut at = "/".to_owned();
+        for depth in 0..=parts.len() {
+            if depth > 0 {
+                at.truncate(if depth == 1 { 0 } else { at.len() });
+                at.push('/');
+                at.push_str(parts[depth - 1]);
+            }
+            let Some(here) = self.rules.get(&at) else { continue };
+            let is_last = depth == parts.len();
+            let pick = |wanted: &dyn Fn(&Rule) -> bool| -> BTreeMap<&str, bool> {
+                let fitting = here.iter().filter(|rule| wanted(rule) && (is_last || rule.propagate));
+                fitting.map(|rule| (rule.role.as_str(), rule.propagate)).collect()
             };
             let own = pick(&|rule| rule.kind == if token { "token" } else { "user" } && rule.who == who);
             let found = if own.is_empty() && !token {
@@ -179,13 +183,13 @@ impl Access {
                 roles = found;
             }
         }
-        match roles.get("NoAccess") {
-            Some(propagate) => BTreeMap::from([("NoAccess".to_owned(), *propagate)]),
+        match roles.get(NO_ACCESS) {
+            Some(propagate) => BTreeMap::from([(NO_ACCESS, *propagate)]),
             None => roles,
         }
     }
 
-    fn pool_roles(&self, who: &str, path: &str) -> BTreeSet<String> {
+    fn pool_roles(&self, who: &str, path: &str) -> BTreeSet<&str> {
         let in_pool = |pool: &Pool| match path.split('/').collect::<Vec<_>>().as_slice() {
             ["", "vms", vmid] => vmid.parse().is_ok_and(|vmid| pool.vms.contains(&vmid)),
             ["", "storage", name] => pool.storages.contains(*name),
@@ -195,10 +199,29 @@ impl Access {
         pools.flat_map(|(name, _)| self.roles_on(who, &format!("/pool/{name}")).into_keys()).collect()
     }
 
+    /// The roles of somebody on a path, with those of the pool that it is in.
+    fn all_roles_on(&self, who: &str, path: &str) -> BTreeMap<&str, bool> {
+        if path.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut roles = self.roles_on(who, path);
+        let from_pools = self.pool_roles(who, path);
+        if roles.contains_key(NO_ACCESS) {
+            return roles;
+        }
+        if from_pools.contains(NO_ACCESS) {
+            return BTreeMap::from([(NO_ACCESS, false)]);
+        }
+        for role in from_pools {
+            roles.entry(role).or_insert(false);
+        }
+        roles
+    }
+
     /// What somebody may do on a path. A separated token has what both it and its user have.
-    pub(crate) fn privileges(&self, who: &str, path: &str) -> Privileges {
+    pub(crate) fn privileges(&self, who: &str, path: &str) -> Privileges<'_> {
         if who == ROOT {
-            return self.roles["Administrator"].iter().map(|privilege| (privilege.clone(), true)).collect();
+            return self.roles["Administrator"].iter().map(|privilege| (privilege.as_str(), true)).collect();
         }
         if !who.contains('!') {
             return self.own_privileges(who, path);
@@ -210,31 +233,17 @@ impl Access {
         }
         let own = self.own_privileges(who, path).into_iter();
         let both = own.filter_map(|(privilege, propagate)| {
-            let other = *user.get(&privilege)?;
+            let other = *user.get(privilege)?;
             Some((privilege, propagate && other))
         });
         both.collect()
     }
 
-    fn own_privileges(&self, who: &str, path: &str) -> Privileges {
-        if path.is_empty() {
-            return Privileges::new();
-        }
-        let mut roles = self.roles_on(who, path);
-        let from_pools = self.pool_roles(who, path);
-        if !from_pools.is_empty() && !roles.contains_key("NoAccess") {
-            if from_pools.contains("NoAccess") {
-                roles = BTreeMap::from([("NoAccess".to_owned(), false)]);
-            } else {
-                for role in from_pools {
-                    roles.entry(role).or_insert(false);
-                }
-            }
-        }
+    fn own_privileges(&self, who: &str, path: &str) -> Privileges<'_> {
         let mut privileges = Privileges::new();
-        for (role, propagate) in &roles {
+        for (role, propagate) in self.all_roles_on(who, path) {
             for privilege in self.roles.get(role).into_iter().flatten() {
-                *privileges.entry(privilege.clone()).or_insert(false) |= *propagate;
+                *privileges.entry(privilege).or_insert(false) |= propagate;
             }
         }
         privileges

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::access::Access;
 use crate::conf::Conf;
+use crate::drive::boot_disk_size;
 use crate::errors::Failure;
 use crate::guest::{Flags, Guest};
 use crate::random::Random;
@@ -64,6 +65,8 @@ pub(crate) struct Vm {
     pub(crate) container: bool,
     pub(crate) raw: Vec<u8>,
     parsed: Option<Arc<Conf>>,
+    /// The size in bytes of the disk that it boots from, as that configuration has it.
+    boot_disk: Option<u64>,
     pub(crate) guest: Option<Guest>,
     pub(crate) flags: Flags,
     /// Whether a start follows the next clean-up.
@@ -81,6 +84,7 @@ impl Vm {
             container: false,
             raw,
             parsed: None,
+            boot_disk: None,
             guest: None,
             flags: Flags::default(),
             reboot_requested: false,
@@ -99,6 +103,13 @@ impl Vm {
     pub(crate) fn set_raw(&mut self, raw: Vec<u8>) {
         self.raw = raw;
         self.parsed = None;
+        self.boot_disk = None;
+    }
+
+    /// The size in bytes of the disk that the machine boots from, 0 where it is not known. Every listing asks for it.
+    pub(crate) fn boot_disk_size(&mut self) -> u64 {
+        let conf = self.conf();
+        *self.boot_disk.get_or_insert_with(|| boot_disk_size(&conf.main).unwrap_or_default())
     }
 }
 

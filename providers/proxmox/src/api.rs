@@ -2,10 +2,12 @@
 //! cluster says it is when it is not there any more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper::Method;
 use serde_json::Value as Json;
+use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 use crate::failure::Failure;
@@ -21,9 +23,13 @@ pub(crate) struct Api {
     pub(crate) client: Client,
     /// Where it answers, for people.
     pub(crate) name: String,
-    /// The node on which each machine was seen last.
-    nodes: Mutex<BTreeMap<u32, String>>,
+    /// What the cluster listed last: where each machine was seen.
+    places: Mutex<BTreeMap<u32, Place>>,
+    permissions: OnceCell<Permissions>,
 }
+
+/// What a user may do: by path, each privilege with whether it holds below.
+pub(crate) type Permissions = BTreeMap<String, BTreeMap<String, bool>>;
 
 /// A machine in the cluster's listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,17 +108,32 @@ impl Write {
 
 impl Api {
     pub(crate) fn new(client: Client, name: String) -> Self {
-        Self { client, name, nodes: Mutex::new(BTreeMap::new()) }
+        Self { client, name, places: Mutex::new(BTreeMap::new()), permissions: OnceCell::new() }
     }
 
     /// Returns every machine that the user may see, and where it lives now.
     pub(crate) async fn listing(&self) -> Result<BTreeMap<u32, Place>, Failure> {
         let answer = self.client.call(&Call::get(&["cluster", "resources"]).with("type", "vm")).await?;
-        let rows = answer.data.as_array().cloned().unwrap_or_default();
-        let places: BTreeMap<u32, Place> = rows.iter().filter_map(place).collect();
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.extend(places.iter().map(|(vmid, place)| (*vmid, place.node.clone())));
+        let places: BTreeMap<u32, Place> = answer.data.as_array().into_iter().flatten().filter_map(place).collect();
+        self.known().clone_from(&places);
         Ok(places)
+    }
+
+    /// Returns what the cluster said of some machines when it listed them last, and asks again only where it said nothing
+    /// of one. A machine that has moved since is found by the call about it.
+    pub(crate) async fn places(&self, vmids: &BTreeSet<u32>) -> Result<BTreeMap<u32, Place>, Failure> {
+        let known: Option<BTreeMap<u32, Place>> = {
+            let known = self.known();
+            vmids.iter().map(|vmid| Some((*vmid, known.get(vmid)?.clone()))).collect()
+        };
+        match known {
+            Some(known) => Ok(known),
+            None => self.listing().await,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u32, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the options of a machine.
@@ -172,8 +193,13 @@ impl Api {
         Ok(nodes)
     }
 
-    /// Returns what the user may do: by path, each privilege with whether it holds below.
-    pub(crate) async fn permissions(&self) -> Result<BTreeMap<String, BTreeMap<String, bool>>, Failure> {
+    /// Returns what the user may do, as the API said when it was asked first: it is for a look ahead at the plan. What is
+    /// refused later shows itself.
+    pub(crate) async fn permissions(&self) -> Result<&Permissions, Failure> {
+        self.permissions.get_or_try_init(|| self.ask_for_permissions()).await
+    }
+
+    async fn ask_for_permissions(&self) -> Result<Permissions, Failure> {
         let answer = self.client.call(&Call::get(&["access", "permissions"])).await?;
         let of = |privileges: &Json| -> BTreeMap<String, bool> {
             let entries = privileges.as_object().into_iter().flatten();
@@ -250,34 +276,38 @@ impl Api {
         self.at(vmid, |node| Call::post(&path(node, vmid, &["agent", "ping"]))).await.map(drop)
     }
 
-    /// Makes a call about a machine on the node where it lives, and looks for it if it is not there any more.
+    /// Makes a call about a machine on the node where it lives, and looks for it if it is not there any more, or if its node
+    /// is gone.
     async fn at(&self, vmid: u32, call: impl Fn(&str) -> Call) -> Result<(Answer, String), Failure> {
         let mut node = self.node(vmid).await?;
         let mut pause = Duration::from_millis(100);
         for _ in 0..SEARCHES {
-            match self.client.call(&call(&node)).await {
+            let call = call(&node);
+            let failure = match self.client.call(&call).await {
                 Ok(answer) => return Ok((answer, node)),
-                // Nothing was done there. The listing knows at once where a machine is.
-                Err(failure) if failure.is_elsewhere() => {
-                    let Some(place) = self.listing().await?.remove(&vmid) else { return Err(failure) };
-                    if place.node == node {
-                        sleep(pause).await;
-                        pause *= 2;
-                    }
-                    node = place.node;
-                }
-                Err(failure) => return Err(failure),
+                Err(failure) => failure,
+            };
+            // Nothing was done there, or nothing was to be. The listing knows at once where a machine is.
+            let is_gone = failure.is_node_away() || (call.method == Method::GET && failure.is_unknown());
+            if !failure.is_elsewhere() && !is_gone {
+                return Err(failure);
             }
+            let Ok(mut places) = self.listing().await else { return Err(failure) };
+            let Some(place) = places.remove(&vmid) else { return Err(failure) };
+            if place.node == node {
+                if is_gone {
+                    return Err(failure);
+                }
+                sleep(pause).await;
+                pause *= 2;
+            }
+            node = place.node;
         }
         self.client.call(&call(&node)).await.map(|answer| (answer, node))
     }
 
     async fn node(&self, vmid: u32) -> Result<String, Failure> {
-        let known = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&vmid).cloned();
-        if let Some(node) = known {
-            return Ok(node);
-        }
-        let place = self.listing().await?.remove(&vmid);
+        let place = self.places(&[vmid].into()).await?.remove(&vmid);
         place.map(|place| place.node).ok_or_else(|| no_vm(vmid))
     }
 }

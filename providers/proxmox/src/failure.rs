@@ -116,6 +116,11 @@ impl Failure {
         matches!(self, Self::Refused { message, .. } if is_elsewhere(message))
     }
 
+    /// Returns whether the node that was meant could not be reached by the one that was asked, and nothing happened.
+    pub(crate) fn is_node_away(&self) -> bool {
+        matches!(self, Self::NodeAway { .. })
+    }
+
     /// Returns whether somebody changed the machine since it was read.
     pub(crate) fn is_outdated(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if message.contains("checksum mismatch"))

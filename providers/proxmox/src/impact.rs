@@ -17,7 +17,7 @@ use crate::key::{Key, Place};
 use crate::permissions::{self, Need, POWER};
 use crate::property::PropertyString;
 use crate::table::ROOT;
-use crate::vm::{self, Cluster, Entry, Vm};
+use crate::vm::{self, Cluster, Entry, LastCluster, Vm};
 use crate::{advice, canonical, combinations};
 
 /// One item with everything that is known of it.
@@ -34,14 +34,14 @@ pub(crate) struct Judged<'a> {
 }
 
 /// Judges the items of one resource.
-pub(crate) fn impact(question: &Question<'_>) -> Impact {
+pub(crate) fn impact(question: &Question<'_>, clusters: &LastCluster) -> Impact {
     let mut impact = Impact::default();
     let items: Vec<(Key, &DesiredItem)> =
         question.desired.items.iter().filter_map(|item| Some((Key::parse(&item.key)?, item))).collect();
     let Some((first, _)) = items.first() else { return impact };
     let vmid = first.vmid;
     let Some(vm) = vm::vm_of(question.reading, vmid) else { return impact };
-    let cluster = vm::cluster_of(question.reading);
+    let cluster = clusters.of(question.reading);
     let after = forecast::after(&vm, items.iter().map(|(key, item)| (key, &item.want)));
     let judged: Vec<Judged<'_>> = items
         .iter()

@@ -58,11 +58,12 @@ use crate::key::Key;
 #[derive(Debug)]
 pub struct ProxmoxVm {
     schema: KindSchema,
+    clusters: vm::LastCluster,
 }
 
 /// Returns the kind, for a program's list of kinds.
 pub fn kind() -> Arc<dyn Kind> {
-    Arc::new(ProxmoxVm { schema: attributes::schema() })
+    Arc::new(ProxmoxVm { schema: attributes::schema(), clusters: vm::LastCluster::default() })
 }
 
 /// Returns what a `provider "proxmox"` block takes.
@@ -89,7 +90,7 @@ impl Kind for ProxmoxVm {
     }
 
     fn impact(&self, question: &Question<'_>) -> Impact {
-        impact::impact(question)
+        impact::impact(question, &self.clusters)
     }
 
     fn show(&self, key: &ItemKey, raw: &Raw) -> String {

@@ -1,4 +1,5 @@
-//! Reading: one listing of the cluster, and two requests for each machine that is asked about, side by side.
+//! Reading: one listing of the cluster, where it is not known yet on which nodes the machines live, and two requests for
+//! each machine that is asked about, side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(crate) async fn read(api: &Api, settings: &Settings, lookups: &[Lookup]) -> 
         return Ok(HostReading { facts: facts(api, &[]), readings });
     }
     let vmids: BTreeSet<u32> = keys.iter().filter_map(|key| Key::parse(key)).map(|key| key.vmid).collect();
-    let (places, nodes, permissions) = join3(api.listing(), api.nodes(), api.permissions()).await;
+    let (places, nodes, permissions) = join3(api.places(&vmids), api.nodes(), api.permissions()).await;
     let places = places.map_err(|failure| failure.into_error(&api.name))?;
     let nodes = nodes.map_err(|failure| failure.into_error(&api.name))?;
     // A preflight that cannot be made is none; whatever is missing shows itself.
@@ -46,7 +47,7 @@ pub(crate) async fn read(api: &Api, settings: &Settings, lookups: &[Lookup]) -> 
         user: user.to_owned(),
         node_hosts: settings.node_hosts.clone(),
         processors: nodes.iter().filter_map(|node| Some((node.name.clone(), node.processors?))).collect(),
-        permissions,
+        permissions: permissions.cloned(),
     };
     let found = machines.iter().filter_map(|(vmid, vm)| Some((*vmid, vm.as_ref().ok()?)));
     let evidence = Arc::new(vm::to_evidence(found, &cluster));

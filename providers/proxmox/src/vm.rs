@@ -2,6 +2,7 @@
 //! connection to the planner as text, among a reading's evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -114,9 +115,25 @@ pub(crate) fn vm_of(reading: &Reading, vmid: u32) -> Option<Vm> {
     serde_json::from_str(reading.evidence.get(&format!("vm/{vmid}"))?).ok()
 }
 
-/// Returns the cluster from the evidence.
-pub(crate) fn cluster_of(reading: &Reading) -> Cluster {
-    reading.evidence.get(CLUSTER).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+/// The cluster of the evidence that was asked about last. All readings of one answer share theirs, and to take it apart
+/// anew for each of a thousand machines costs as much as everything else that is done with them.
+#[derive(Debug, Default)]
+pub(crate) struct LastCluster(Mutex<(Weak<Evidence>, Arc<Cluster>)>);
+
+type Evidence = BTreeMap<String, String>;
+
+impl LastCluster {
+    /// Returns the cluster from the evidence.
+    pub(crate) fn of(&self, reading: &Reading) -> Arc<Cluster> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // As long as it is remembered, no other evidence can be in its place.
+        if last.0.as_ptr() != Arc::as_ptr(&reading.evidence) {
+            let text = reading.evidence.get(CLUSTER);
+            let cluster = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            *last = (Arc::downgrade(&reading.evidence), Arc::new(cluster));
+        }
+        Arc::clone(&last.1)
+    }
 }
 
 /// Returns the bare value of an item in an option's text, which may be absent.
@@ -214,7 +231,12 @@ mod tests {
         let reading = Reading { evidence: evidence.into(), ..Reading::default() };
         assert_eq!(vm_of(&reading, 107), Some(vm));
         assert_eq!(vm_of(&reading, 108), None);
-        assert_eq!(cluster_of(&reading), cluster);
+        let last = LastCluster::default();
+        assert_eq!(*last.of(&reading), cluster);
+        assert_eq!(*last.of(&reading), cluster);
+        let another = Reading { evidence: to_evidence([], &Cluster::default()).into(), ..Reading::default() };
+        assert_eq!(*last.of(&another), Cluster::default());
+        assert_eq!(*last.of(&reading), cluster);
     }
 
     #[test]

@@ -172,8 +172,8 @@ impl<'a> View<'a> {
 /// The resources of a member.
 fn own<'a>(plan: &'a Plan, member: &Member) -> impl Iterator<Item = (&'a Address, &'a ResourcePlan)> {
     let own: BTreeSet<&Address> = member.waves.iter().flat_map(|wave| wave.batches.values()).flatten().collect();
-    let own: BTreeSet<Address> = own.into_iter().cloned().collect();
-    plan.resources.iter().filter(move |(address, _)| own.contains(*address))
+    let own: Vec<_> = own.into_iter().filter_map(|address| plan.resources.get_key_value(address)).collect();
+    own.into_iter()
 }
 
 /// The guests that may go down with a member: those that it can carry, where it goes down as a whole machine, and those

@@ -113,7 +113,7 @@ fn capabilities(access: &Access, user: &str) -> Json {
     for path in paths {
         let below = |prefix: &str| path == "/" || path == prefix || path.starts_with(&format!("{prefix}/"));
         for privilege in access.privileges(user, &path).into_keys() {
-            let mut add = |group: &str| groups[group][&privilege] = 1.into();
+            let mut add = |group: &str| groups[group][privilege] = 1.into();
             let is = |prefix: &str| privilege.starts_with(prefix);
             let hands_on = privilege == "Permissions.Modify";
             if (below("/vms") || below("/pool")) && (is("VM.") || hands_on) {
@@ -151,7 +151,7 @@ fn permissions(world: &mut World, call: &Call) -> Result<Reply, Failure> {
     }
     let object = |path: &str| -> Map<String, Json> {
         let privileges = access.privileges(who, path).into_iter();
-        privileges.map(|(privilege, propagate)| (privilege, i32::from(propagate).into())).collect()
+        privileges.map(|(privilege, propagate)| (privilege.to_owned(), i32::from(propagate).into())).collect()
     };
     let all: Map<String, Json> = if let Some(path) = given(call.text("path")) {
         Map::from_iter([(path.to_owned(), object(path).into())])

@@ -77,7 +77,7 @@ fn list(world: &mut World, call: &Call) -> Result<Reply, Failure> {
 
 /// What every listing says about a machine.
 pub(super) fn row(vmid: u32, vm: &mut Vm, now: Duration, host_cpus: u64) -> Map<String, Json> {
-    let conf = vm.conf();
+    let (conf, disk) = (vm.conf(), vm.boot_disk_size());
     let name = conf.truthy("name").map_or_else(|| format!("VM {vmid}"), str::to_owned);
     let cpus = conf.number("sockets").unwrap_or(1).max(1) * conf.number("cores").unwrap_or(1).max(1);
     let cpus = conf.number("vcpus").filter(|count| *count > 0).unwrap_or_else(|| cpus.min(host_cpus));
@@ -92,7 +92,7 @@ pub(super) fn row(vmid: u32, vm: &mut Vm, now: Duration, host_cpus: u64) -> Map<
         "maxmem": memory(&conf),
         "mem": used,
         "memhost": used,
-        "maxdisk": crate::drive::boot_disk_size(&conf.main).unwrap_or(0),
+        "maxdisk": disk,
         "disk": 0,
         "netin": 0,
         "netout": 0,

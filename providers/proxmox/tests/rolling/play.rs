@@ -22,29 +22,21 @@ pub(crate) struct Tally {
     requests: usize,
     commands: usize,
     time: Duration,
+    /// How the first commands ended.
     ends: BTreeMap<String, usize>,
 }
 
-/// What came of one story.
-pub(crate) struct Played {
-    machines: usize,
-    cycles: usize,
-    requests: usize,
-    commands: usize,
-    time: Duration,
-    /// How the first command ended.
-    end: String,
-}
-
 impl Tally {
-    pub(crate) fn add(&mut self, played: Played) {
-        self.stories += 1;
-        self.machines += played.machines;
-        self.cycles += played.cycles;
-        self.requests += played.requests;
-        self.commands += played.commands;
-        self.time += played.time;
-        *self.ends.entry(played.end).or_default() += 1;
+    /// Returns what both simulated.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.stories += other.stories;
+        self.machines += other.machines;
+        self.cycles += other.cycles;
+        self.requests += other.requests;
+        self.commands += other.commands;
+        self.time += other.time;
+        other.ends.into_iter().for_each(|(end, count)| *self.ends.entry(end).or_default() += count);
+        self
     }
 }
 
@@ -65,12 +57,12 @@ impl fmt::Display for Tally {
 }
 
 /// Plays the story of a seed; panics where a law is broken.
-pub(crate) fn play(seed: u64, count: u32) -> Played {
+pub(crate) fn play(seed: u64, count: u32) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(story(seed, count))
 }
 
-async fn story(seed: u64, count: u32) -> Played {
+async fn story(seed: u64, count: u32) -> Tally {
     let began = Instant::now();
     let mut random = Random::new(seed);
     let mut lab = Lab::start(count, |cluster| cluster.seed(seed)).await;
@@ -85,13 +77,14 @@ async fn story(seed: u64, count: u32) -> Played {
     heal(&lab).await;
     let commands = finish(&lab, seed).await;
     let watched = lab.watched.lock().unwrap();
-    Played {
+    Tally {
+        stories: 1,
         machines: lab.vmids.len(),
         cycles: watched.cycles,
         requests: lab.control.requests().len(),
         commands: commands + 1,
         time: began.elapsed(),
-        end,
+        ends: [(end, 1)].into(),
     }
 }
 

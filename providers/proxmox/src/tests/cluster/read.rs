@@ -89,6 +89,29 @@ async fn a_machine_that_moves_is_found_where_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_is_looked_for_once_and_again_when_it_or_its_node_is_gone() {
+    let lab = Lab::start(cluster().vm(300, "pve2", "cores: 1\n")).await;
+    let listings = || lab.control.requests().iter().filter(|request| request.path == "/cluster/resources").count();
+    let cores = || async {
+        let reading = lab.read(&["300/cores".to_owned()]).await.unwrap();
+        reading.readings[0].items[&ItemKey::from("300/cores")].clone().map(|item| item.raw)
+    };
+    let one = Ok(Raw::Text("1".to_owned()));
+    for _ in 0..3 {
+        assert_eq!(cores().await, one);
+    }
+    assert_eq!(listings(), 1, "where it lives was known");
+    // Its node dies, and the cluster brings it up on another one.
+    lab.control.set_online("pve2", false);
+    assert_eq!(cores().await.unwrap_err().code.0, "tune::proxmox::node_away");
+    lab.control.move_vm(300, "pve3");
+    assert_eq!(cores().await, one);
+    lab.control.remove_vm(300);
+    assert_eq!(cores().await.unwrap_err().code.0, "tune::proxmox::no_vm");
+    assert_eq!(cores().await.unwrap_err().code.0, "tune::proxmox::no_vm");
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_survive_what_breaks_and_passes() {
     for kind in [
         FaultKind::LostBefore,
