@@ -54,6 +54,17 @@ fn a_check_changes_nothing_and_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn nothing_is_written_or_listed_when_that_is_asked_for() {
+    let project = Project::new("locals {\na=1\n}\n");
+    let before = text(&project, "main.tune.hcl");
+    assert_eq!(project.run(&["fmt", "-write=false"]).code(0).stdout, "main.tune.hcl\n");
+    assert_eq!(project.run(&["fmt", "-check", "-list=false"]).code(3).stdout, "");
+    assert_eq!(text(&project, "main.tune.hcl"), before);
+    assert_eq!(project.run(&["fmt", "-list=false"]).code(0).stdout, "");
+    assert_ne!(text(&project, "main.tune.hcl"), before);
+}
+
+#[test]
 fn a_mistake_leaves_its_file_alone_and_hides_no_other() {
     let broken = "variable \"a\" {\n  default = \n}\n";
     let project = Project::new(UGLY).file("a.tune.hcl", broken).file("b.tune.hcl", "x {\n");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use tune_core::text;
 
 use crate::args::Global;
@@ -20,6 +20,7 @@ use crate::terminal;
 /// Writes only files whose layout differs, and prints their names. Comments and heredocs are never touched, and a file
 /// with a mistake in its syntax stays as it is.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own on the command line")]
 pub(crate) struct Fmt {
     /// Files or folders; `-` reads standard input and prints the result. Without any, the current folder.
     paths: Vec<PathBuf>,
@@ -35,6 +36,14 @@ pub(crate) struct Fmt {
     /// Goes into folders below.
     #[arg(long)]
     recursive: bool,
+
+    /// Whether the names of files with another layout are printed.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    list: bool,
+
+    /// Whether files are written; never with `-check`.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    write: bool,
 }
 
 /// What ends with one of these is a configuration, values for one, or tests of one.
@@ -73,7 +82,9 @@ impl Fmt {
         let mut given = String::new();
         std::io::stdin().read_to_string(&mut given)?;
         let wanted = tune_config::format("standard input", &given)?;
-        if !self.check {
+        if self.diff {
+            terminal::print(&patch(&given, &wanted))?;
+        } else if !self.check {
             terminal::print(&wanted)?;
         }
         Ok(if self.check && wanted != given { Exit::Undone } else { Exit::Done })
@@ -87,11 +98,13 @@ impl Fmt {
         if wanted == found {
             return Ok(false);
         }
-        terminal::print(&format!("{shown}\n"))?;
+        if self.list {
+            terminal::print(&format!("{shown}\n"))?;
+        }
         if self.diff {
             terminal::print(&patch(&found, &wanted))?;
         }
-        if !self.check {
+        if self.write && !self.check {
             replace(path, &wanted).map_err(|error| unwritable(path, &error))?;
         }
         Ok(true)
