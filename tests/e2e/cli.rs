@@ -55,6 +55,20 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn what_only_terraform_has_is_said_with_what_to_do_instead() {
+    let project = Project::empty();
+    let check = |typed: &[&str], message: &str, help: &str| {
+        let said = project.run(typed).code(1).stderr;
+        assert!(said.contains(message) && said.contains(help) && !said.contains("Usage"), "{said}");
+    };
+    check(&["init", "-upgrade"], "there is no `tune init`", "leave it out");
+    check(&["state", "mv", "a", "b"], "there is no `tune state mv`", "keeps its");
+    check(&["force-unlock", "1"], "there is no `tune force-unlock`", "use `tune unlock`");
+    let unknown = project.run(&["nope"]).code(1).stderr;
+    assert!(unknown.contains("unrecognized subcommand 'nope'"), "{unknown}");
+}
+
+#[test]
 fn one_dash_and_two_mean_the_same() {
     let project = small();
     for option in ["-json", "--json"] {

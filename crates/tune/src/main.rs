@@ -31,7 +31,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::args::{Arguments, Command, Global};
 use crate::exit::{Exit, Failure};
@@ -93,6 +93,11 @@ fn answer(error: &clap::Error) -> Exit {
             Err(_) => Exit::Error,
         },
         _ => {
+            let absent = match error.get(ContextKind::InvalidSubcommand) {
+                Some(ContextValue::String(typed)) => commands::absent::instead_of(typed),
+                _ => None,
+            };
+            let text = absent.map_or(text, |notice| diagnostic::text(&[notice], terminal::width()));
             terminal::complain(&text);
             Exit::Error
         }

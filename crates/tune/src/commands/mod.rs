@@ -1,6 +1,7 @@
 //! One file per command: its options, whose doc comments are its help, and what it does. Commands are thin: they load,
 //! call the engine or a pure function, and print what `render` makes of the answer.
 
+pub(crate) mod absent;
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod completions;
