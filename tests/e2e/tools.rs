@@ -77,5 +77,8 @@ fn a_console_evaluates_what_it_reads() {
     check("var.b\nexit\n1 / 0\n", 0, "(not known)\n", "");
     check("var.x\n1\n", 1, "1\n", "there is no variable `x`");
     check("1 +\n", 1, "", "console:1");
+    check("[1,\n\n2]\ntype(local.c)\n", 0, "[\n  1,\n  2,\n]\nlist(number)\n", "");
+    check("<<-EOT\n  ${var.a}\n    x\n  EOT\n1\n", 0, "\"elk\\n  x\\n\"\n1\n", "");
+    check("1\n[2,\n", 1, "1\n", "`[` is not closed");
     check("", 0, "", "");
 }

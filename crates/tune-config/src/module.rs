@@ -20,7 +20,7 @@ use crate::vocabulary::Vocabulary;
 #[cfg(test)]
 pub(crate) use declare::{known_words, lifecycle_words};
 pub use read::load;
-pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_expression};
+pub(crate) use read::{Assignments, assignments_of, hexadecimal_digest, lower_expression, lower_question};
 pub use test_file::{TestFile, TestMode, TestRun};
 
 /// A configuration that was read.

@@ -7,3 +7,5 @@ mod mistake;
 pub(crate) mod parse;
 pub(crate) mod template;
 mod type_constraint;
+
+pub(crate) use mistake::goes_on;

@@ -51,6 +51,11 @@ pub(super) const ABSENT: &[Absent] = &[
         instead: "give the moment as a variable, for example with `-var \"now=$(date -u +%FT%TZ)\"`",
     },
     Absent {
+        name: "type",
+        why: "only `tune console` tells the type of something",
+        instead: "ask there with `type(…)` around the whole expression",
+    },
+    Absent {
         name: "uuid",
         why: "the result would be another one every time, and no plan would ever be empty",
         instead: "write `uuidv5(…)`, which always gives the same for the same name",

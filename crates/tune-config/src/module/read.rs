@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hcl_edit::expr::Expression;
 use sha2::{Digest as _, Sha256};
 
 use super::declare::Declarations;
@@ -12,6 +13,7 @@ use crate::diagnostic::{Diagnostic, shown};
 use crate::reference;
 use crate::source::{FileId, Files, Sources, Span};
 use crate::syntax::body::{Attribute, Body};
+use crate::syntax::ir::Root;
 use crate::syntax::lower::{Lowering, Output};
 use crate::syntax::parse::parse;
 use crate::vocabulary::Vocabulary;
@@ -203,16 +205,35 @@ pub(super) fn lower(file: FileId, sources: &Sources, output: &mut Output) -> Opt
 }
 
 /// Lowers an expression that was given as a text of its own.
-pub(crate) fn lower_expression(
+pub(crate) fn lower_expression(file: FileId, sources: &Sources, output: &mut Output) -> Option<Root> {
+    lower_part(file, sources, output, |whole| whole)
+}
+
+/// Lowers an expression that was typed into a console. With `type(…)` around it, which no configuration knows, it is
+/// what stands in the parentheses, and the answer says that its type is asked for.
+pub(crate) fn lower_question(file: FileId, sources: &Sources, output: &mut Output) -> Option<(Root, bool)> {
+    let mut asks_type = false;
+    let root = lower_part(file, sources, output, |whole| match whole {
+        Expression::FuncCall(call) if call.name.name.as_str() == "type" && call.args.len() == 1 => {
+            asks_type = true;
+            call.args.iter().next().unwrap_or(whole)
+        }
+        _ => whole,
+    })?;
+    Some((root, asks_type))
+}
+
+fn lower_part(
     file: FileId,
     sources: &Sources,
     output: &mut Output,
-) -> Option<crate::syntax::ir::Root> {
+    part: impl FnOnce(&Expression) -> &Expression,
+) -> Option<Root> {
     let text = &sources.get(file).text;
     match crate::syntax::parse::parse_expression(file, text) {
         Ok(expression) => {
             let nothing_repeated = HashMap::new();
-            Some(Lowering::new(file, text, &nothing_repeated, output).root(&expression))
+            Some(Lowering::new(file, text, &nothing_repeated, output).root(part(&expression)))
         }
         Err(mistake) => {
             output.diagnostics.push(mistake);

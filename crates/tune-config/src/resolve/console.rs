@@ -5,9 +5,10 @@ use tune_core::text;
 use super::{Missing, Resolution};
 use crate::diagnostic::Diagnostics;
 use crate::evaluate::{Budget, Evaluator, Scope};
-use crate::module::{Module, lower_expression};
+use crate::module::{Module, lower_question};
 use crate::reference;
 use crate::syntax::lower::Output;
+use crate::types::{Field, Type};
 use crate::value::{Data, Value};
 use crate::variable::Inputs;
 
@@ -29,24 +30,35 @@ impl<'a> Console<'a> {
         if diagnostics.has_errors() { Err(diagnostics) } else { Ok(Self(resolution)) }
     }
 
+    /// Returns whether an expression is not whole yet, because something in it is still open at its end.
+    pub fn goes_on(expression: &str) -> bool {
+        crate::syntax::goes_on(expression)
+    }
+
     /// Returns the value of an expression as the language writes it, over several lines where it has parts. Secrets are
     /// not shown.
+    ///
+    /// `type(…)` around it gives the type instead, as a `variable` takes it.
     pub fn evaluate(&self, expression: &str) -> Result<String, Diagnostics> {
         let resolution = &self.0;
         let mut sources = resolution.configuration.sources.clone();
         let file = sources.add("console".to_owned(), expression.to_owned());
         let mut output = Output::default();
-        let root = lower_expression(file, &sources, &mut output);
+        let question = lower_question(file, &sources, &mut output);
         let Output { arena, mut diagnostics, .. } = output;
         let mut shown = String::new();
-        if let Some(root) = root {
+        if let Some((root, asks_type)) = question {
             diagnostics.extend(reference::unknown_names_in(resolution.module, &arena, root));
             if diagnostics.is_empty() {
                 let scope = Scope { names: &resolution.scopes[0].names, each: None, index: None };
                 let mut budget = Budget::default();
                 let mut evaluator = Evaluator::new(&arena, &resolution.files, scope, &mut budget, &mut diagnostics);
                 let value = evaluator.evaluate(root.expr);
-                show(&value, 0, &mut shown);
+                if asks_type {
+                    shown = type_of(&value).map_or(SECRET.to_owned(), |of_type| of_type.to_string());
+                } else {
+                    show(&value, 0, &mut shown);
+                }
             }
         }
         if diagnostics.is_empty() { Ok(shown) } else { Err(Diagnostics::new(diagnostics, sources)) }
@@ -58,6 +70,39 @@ impl std::fmt::Debug for Console<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Console").finish_non_exhaustive()
     }
+}
+
+/// Returns the type that a value has, as narrow as it can be; `None` for a secret, whose parts would be named by it.
+fn type_of(value: &Value) -> Option<Type> {
+    if value.has_secret() {
+        return None;
+    }
+    let parts = |items: &[Value]| items.iter().map(type_of).collect::<Option<Vec<_>>>();
+    Some(match &value.data {
+        Data::Null | Data::Poison => Type::Any,
+        Data::Bool(_) => Type::Bool,
+        Data::Number(_) => Type::Number,
+        Data::String(_) => Type::String,
+        Data::List(list) => {
+            let items = parts(&list.items)?;
+            one_for_all(&items).map_or(Type::Tuple(items), Type::list)
+        }
+        Data::Set(set) => Type::Set(Box::new(one_for_all(&parts(&set.items)?).unwrap_or(Type::Any))),
+        Data::Map(map) if map.host.is_some() => Type::Host,
+        Data::Map(map) => {
+            let field = |of_type| Field { of_type, optional: false, default: Value::NULL };
+            let fields = map.entries.iter().map(|(name, value)| Some((name.to_string(), field(type_of(value)?))));
+            Type::Object(fields.collect::<Option<_>>()?)
+        }
+        Data::Unknown(of_type) => of_type.as_ref().clone(),
+    })
+}
+
+/// Returns the type that all of them are.
+fn one_for_all(types: &[Type]) -> Option<Type> {
+    let Some((first, others)) = types.split_first() else { return Some(Type::Any) };
+    let name = first.to_string();
+    others.iter().all(|other| other.to_string() == name).then(|| first.clone())
 }
 
 fn show(value: &Value, depth: usize, shown: &mut String) {
@@ -155,6 +200,31 @@ host \"a\" {
     }
 
     #[test]
+    fn a_type_is_told_as_a_variable_takes_it() {
+        check("type(1)", "number");
+        check("type([1, 2])", "list(number)");
+        check("type([1, \"a\"])", "tuple([number, string])");
+        check("type(toset([\"a\"]))", "set(string)");
+        check("type(local.sizes)", "object({ large = list(number), small = number })");
+        check("type(null)", "any");
+        check("type([])", "list(any)");
+        check("type(host.a[\"x\"])", "host");
+        check("type(var.given)", "any");
+        check("type({ a = var.pw })", "(sensitive)");
+        check("[type(1)]", "tune::config::unknown_function: the function `type` is not offered <type>");
+    }
+
+    #[test]
+    fn what_is_open_goes_on() {
+        for open in ["[1,", "{", "f(", "<<EOT", "<<-E\nx", "\"${", "/* a"] {
+            assert!(Console::goes_on(open), "{open}");
+        }
+        for whole in ["", "1", "[1]", "<<EOT\nx\nEOT", "\"a", "1 +", ")", "# (", "\"(\"", "/* a */"] {
+            assert!(!Console::goes_on(whole), "{whole}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_or_a_secret_is_not_shown() {
         check("var.given", "(not known)");
         check("var.pw", "(sensitive)");
@@ -167,6 +237,8 @@ host \"a\" {
         check("var.nmae", "tune::config::unknown_name: there is no variable `nmae` <var.nmae>");
         check("1 / 0", "tune::config::expression: a division by zero <0>");
         check("each.key", "tune::config::misplaced: `each` is used outside of a block with `for_each` <each.key>");
+        check("1 +", "tune::config::syntax: a value is missing <+>");
+        check("1e400", "tune::config::syntax: a number is out of range <e400>");
         check("nope(1)", "tune::config::unknown_function: unknown function `nope` <nope>");
     }
 

@@ -247,9 +247,14 @@ impl<'a> Lowering<'a> {
             return Expr::Reference(Reference::Itself);
         }
         let message = format!("`{}` stands for nothing", shown(name));
-        self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, "not a reference").help(format!(
-            "put it in quotes if it is a text, or write `local.{name}` or `var.{name}` for a reference"
-        )));
+        let constant = ["true", "false", "null"].into_iter().find(|constant| name.eq_ignore_ascii_case(constant));
+        let help = match constant {
+            Some(constant) => format!("did you mean `{constant}`?"),
+            None => {
+                format!("put it in quotes if it is a text, or write `local.{name}` or `var.{name}` for a reference")
+            }
+        };
+        self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, "not a reference").help(help));
         Expr::Mistake
     }
 

@@ -5,6 +5,13 @@ use crate::code;
 use crate::diagnostic::{Diagnostic, shown};
 use crate::source::{FileId, Span};
 
+/// Returns whether a text goes on in the next line: a bracket, a heredoc or a comment is still open.
+pub(crate) fn goes_on(text: &str) -> bool {
+    // A heredoc has begun once its first line has ended, which may be the last that was typed.
+    let problem = find_imbalance(&format!("{text}\n")).map(|imbalance| imbalance.problem);
+    matches!(problem, Some(Problem::Unclosed(_) | Problem::Heredoc(_) | Problem::Comment))
+}
+
 /// Returns the mistake behind the parser's `message` about `offset`.
 pub(super) fn explain(file: FileId, text: &str, offset: usize, message: &str) -> Diagnostic {
     // At the end of the text the parser names the last byte, which may be in the middle of a character.
@@ -127,11 +134,14 @@ impl Place<'_> {
                     .help("write `=` instead of `:`");
             }
             if line_over {
-                return self.error(
-                    self.before_word(),
-                    "a name alone is neither an attribute nor a block",
-                    "`=` or `{` should follow",
-                );
+                let brace_below = rest.trim_start().starts_with('{');
+                return self
+                    .error(
+                        self.before_word(),
+                        "a name alone is neither an attribute nor a block",
+                        "`=` or `{` should follow",
+                    )
+                    .maybe_help(brace_below.then(|| "put the brace on the same line as the name".to_owned()));
             }
             return self.error(word, format!("unexpected `{here}`"), "an attribute or a block was expected here");
         }
@@ -144,18 +154,9 @@ impl Place<'_> {
         if message.starts_with("invalid traversal operator") {
             return self.error(self.before(), "a name is missing", "the name of an attribute should follow");
         }
-        if expected("expected newline") && self.is_exponent(&here) {
-            return self.error(word, "a number is out of range", "the exponent is too large");
-        }
-        if expected("expected newline") {
-            let help = match next {
-                Some(',') => Some("write one attribute per line, without commas".to_owned()),
-                Some('}') => Some("put the closing brace on a line of its own".to_owned()),
-                _ => None,
-            };
-            return self
-                .error(word, format!("unexpected `{here}`"), "the line should have ended before this")
-                .maybe_help(help);
+        // After a whole expression on its own, as the console takes it, the parser expects no newline but the end.
+        if expected("expected newline") || message.ends_with("expected token") {
+            return self.after_an_expression(word);
         }
         if expected("expected `]`") || expected("`,`") || message.ends_with("expected `)` or expression") {
             return self
@@ -171,6 +172,32 @@ impl Place<'_> {
             }
             None => self.error(word, format!("unexpected `{here}`"), "an attribute or a block was expected here"),
         }
+    }
+
+    /// Says what is wrong with a `word` that stands where an expression has ended.
+    fn after_an_expression(&self, word: std::ops::Range<usize>) -> Diagnostic {
+        let (here, next) = (shown(&self.text[word.clone()]), self.text[self.offset..].chars().next());
+        let before = self.text[..self.offset].trim_end();
+        let follows_digit = self.text[..self.offset].ends_with(is_digit);
+        if follows_digit && here.starts_with(['e', 'E']) && here[1..].starts_with(is_digit) {
+            return self.error(word, "a number is out of range", "the exponent is too large");
+        }
+        if let Some(operator) = self.operator() {
+            return self.error(operator, "a value is missing", "nothing follows this");
+        }
+        let help = match next {
+            Some(',') => Some("write one attribute per line, without commas".to_owned()),
+            Some(';') => Some("write one attribute per line".to_owned()),
+            Some('}') => Some("put the closing brace on a line of its own".to_owned()),
+            Some('x' | 'X' | 'b' | 'B' | 'o' | 'O' | '_') if follows_digit => {
+                Some("write numbers with decimal digits alone; `parseint(\"1f\", 16)` reads others".to_owned())
+            }
+            _ if before.rsplit([' ', '\n', '(', '=']).next() == Some("if") => {
+                Some("write `CONDITION ? VALUE : OTHER_VALUE`".to_owned())
+            }
+            _ => None,
+        };
+        self.error(word, format!("unexpected `{here}`"), "the line should have ended before this").maybe_help(help)
     }
 
     /// The word or the character at the offset; what stands before it, at the end of a line.
@@ -202,11 +229,18 @@ impl Place<'_> {
         name.len() < rest.len() && !rest.starts_with(|c: char| c.is_numeric()) && name.trim_start().starts_with('=')
     }
 
-    fn is_exponent(&self, word: &str) -> bool {
-        let digits = word.strip_prefix(['e', 'E']).unwrap_or_default();
-        let follows_digit = self.text[..self.offset].ends_with(|c: char| c.is_ascii_digit());
-        follows_digit && digits.starts_with(|c: char| c.is_ascii_digit())
+    /// The operator at the offset, when nothing follows it.
+    fn operator(&self) -> Option<std::ops::Range<usize>> {
+        const OPERATORS: [&str; 14] = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "?"];
+        let start = self.text.len() - self.text[self.offset..].trim_start().len();
+        let operator = OPERATORS.into_iter().find(|operator| self.text[start..].starts_with(operator))?;
+        let end = start + operator.len();
+        self.text[end..].trim().is_empty().then_some(start..end)
     }
+}
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
 }
 
 impl Diagnostic {

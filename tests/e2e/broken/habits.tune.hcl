@@ -1,0 +1,4 @@
+locals {
+  on   = True
+  none = NULL
+}

@@ -1,0 +1,3 @@
+locals {
+  mask = 0xff
+}

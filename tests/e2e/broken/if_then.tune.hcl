@@ -1,0 +1,3 @@
+locals {
+  big = if var.large then 10 else 1
+}
