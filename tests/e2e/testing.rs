@@ -202,6 +202,14 @@ fn all_mistakes_in_files_of_tests_come_at_once() {
 }
 
 #[test]
+fn what_is_odd_about_all_runs_is_said_once() {
+    let project = recorded("run \"a\" {}\n\nrun \"b\" {\n  variables {\n    files = 0\n  }\n}\n");
+    let said = run(&project, &["test"], 1);
+    assert_eq!(said.stderr.matches("the run `a` expects nothing").count(), 1, "{}", said.stderr);
+    assert!(said.stderr.contains("At least one"), "{}", said.stderr);
+}
+
+#[test]
 fn one_file_of_tests_can_be_picked() {
     let pass = "run \"r\" {\n  variables {\n    files = 0\n  }\n  expect_failures = [var.files]\n}\n";
     let project =

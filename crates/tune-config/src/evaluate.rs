@@ -94,7 +94,7 @@ impl<'a> Evaluator<'a> {
         self.report(Diagnostic::error(code, self.arena.span(id), message, label))
     }
 
-    pub(super) fn report(&mut self, diagnostic: Diagnostic) -> Value {
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) -> Value {
         self.diagnostics.push(diagnostic);
         Value::POISON
     }
@@ -210,10 +210,7 @@ impl<'a> Evaluator<'a> {
 /// Evaluates what must be a plain value, without references and without reading files.
 pub(crate) fn constant(arena: &Arena, root: Root, diagnostics: &mut Vec<Diagnostic>) -> Value {
     if let Some((_, span)) = arena.references(root).next() {
-        let message = "a reference where only a plain value can stand";
-        diagnostics.push(
-            Diagnostic::error(code::MISPLACED, span, message, "not available here").help("write the value itself"),
-        );
+        diagnostics.push(crate::reference::no_plain_value(span));
         return Value::POISON;
     }
     let no_names = HashMap::new();

@@ -58,15 +58,32 @@ pub(crate) fn unknown_names_in_test(module: &Module<'_>, root: Root) -> Vec<Diag
                 let is_known = outputs.contains_key(name) || names.declared.broken;
                 if is_known { None } else { Some(nothing(span, "output", name, help)) }
             }
-            Reference::Block(kind, _) if kind.as_ref() == "run" => {
-                let message = "a run cannot look at another run";
-                let help = "give both the same variables, and assert each thing where it is planned";
-                Some(Diagnostic::error(code::TEST, span, message, "each run plans by itself").help(help))
-            }
+            Reference::Block(kind, _) if kind.as_ref() == "run" => Some(another_run(span)),
             _ => unknown_name(names, reference, span, Context::Plain),
         });
     }
     diagnostics
+}
+
+/// Returns the first reference in the value that a test gives a variable, where none can stand.
+pub(crate) fn reference_in_value_of_test(module: &Module<'_>, root: Root) -> Option<Diagnostic> {
+    let (reference, span) = module.arena.references(root).next()?;
+    Some(match reference {
+        Reference::Block(kind, _) if kind.as_ref() == "run" => another_run(span),
+        _ => no_plain_value(span),
+    })
+}
+
+fn another_run(span: Span) -> Diagnostic {
+    let message = "a run cannot look at another run";
+    let help = "write the value itself into both; nothing is applied, so no run leaves anything for another";
+    Diagnostic::error(code::TEST, span, message, "each run plans by itself").help(help)
+}
+
+/// Says that something refers where only a plain value can stand.
+pub(crate) fn no_plain_value(span: Span) -> Diagnostic {
+    let message = "a reference where only a plain value can stand";
+    Diagnostic::error(code::MISPLACED, span, message, "not available here").help("write the value itself")
 }
 
 /// What may be referred to in one folder.

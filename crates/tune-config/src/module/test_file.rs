@@ -11,6 +11,7 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::body::Attribute;
+use crate::syntax::ir::Root;
 use crate::syntax::lower::Output;
 use crate::variable::Inputs;
 
@@ -120,6 +121,12 @@ impl Module<'_> {
         output.secrets.drain(..).for_each(|span| self.sources.mask(span));
         *Arc::get_mut(&mut self.arena).expect("nobody evaluates anything yet") = output.arena;
         self.diagnostics.extend(output.diagnostics);
+        let given = tests.iter().flat_map(|file| &file.runs).flat_map(|run| &run.variables);
+        let given: Vec<Root> = given.map(|(_, attribute)| attribute.value).collect();
+        for root in given {
+            let mistake = crate::reference::reference_in_value_of_test(self, root);
+            self.diagnostics.extend(mistake);
+        }
         let unknown = tests.iter().flat_map(|file| &file.runs).flat_map(|run| &run.assertions);
         let roots: Vec<_> = unknown.flat_map(Validation::roots).collect();
         for root in roots {

@@ -141,7 +141,14 @@ test { recording = 5 }
 mock_provider "x" {}
 run "a" {
   command = apply
-  variables { lvel = 1 }
+  variables {
+    lvel  = 1
+    level = run.b.level
+    pw    = var.level
+  }
+  override_data { target = data.x.y }
+  state_key = "x"
+  parallel  = true
   plan_options {
     mode   = all
     target = [sysctl.a, 1 + 1]
@@ -161,6 +168,10 @@ run "c" {}
          test «mock_provider \"x\"» unknown block type `mock_provider` in a file of tests\n\
          test «apply» `command` is `plan` here, and not `apply`\n\
          unknown_variable «lvel» there is no variable `lvel`\n\
+         test «run.b» a run cannot look at another run\n\
+         misplaced «*********» a secret value cannot be used\n\
+         test «override_data» unknown block `override_data` in a run\n\
+         test «state_key» unknown attribute `state_key` of a run\n\
          test «all» there is no mode `all`\n\
          test «1 + 1» `1 + 1` is not an address\n\
          unknown_name «var.nope» there is no `var.nope` that could be refused\n\

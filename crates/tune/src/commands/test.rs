@@ -67,12 +67,17 @@ impl Test {
         }
         let mut stage = Stage { folder: &folder, words: &words, recordings: BTreeMap::new() };
         let mut ended: Vec<File> = Vec::new();
+        let mut warned: Vec<Notice> = Vec::new();
         for file in &files {
             let file = stage.file(&module, file, &inputs);
             if !self.json {
                 for (text, complaints) in trial::text(&file, self.verbose) {
+                    // What is odd about the configuration is odd in every run of it.
+                    let mut new = complaints.to_vec();
+                    new.retain(|notice| !warned.contains(notice));
+                    warned.extend(new.iter().filter(|notice| notice.warning).cloned());
                     terminal::print(&text)?;
-                    terminal::complain(&diagnostic::text(complaints, terminal::width()));
+                    terminal::complain(&diagnostic::text(&new, terminal::width()));
                 }
             }
             ended.push(file);

@@ -24,6 +24,11 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("override_data", "change the answer in the recording, which is JSON, or make another one"),
     ("override_module", "give the variables of the run other values"),
 ];
+/// Attributes of Terraform's runs, and what to do here instead.
+const ELSEWHERE_IN_RUN: [(&str, &str); 2] = [
+    ("providers", "remove it: a test plans against a recording and reaches no provider"),
+    ("state_key", "remove it: each run plans with the state that is in its recording"),
+];
 const RUN: [&str; 7] = ["command", "recording", "variables", "plan_options", "assert", "expect_failures", "module"];
 
 /// What was written for all runs of a file.
@@ -67,6 +72,11 @@ pub(in crate::module) fn runs(
     runs
 }
 
+/// Returns what to do instead of something that Terraform's tests have.
+fn elsewhere(known: &[(&str, &str)], word: &str) -> Option<String> {
+    known.iter().find(|(known, _)| *known == word).map(|(_, help)| (*help).to_owned())
+}
+
 struct Reading<'a> {
     declared: &'a Declared,
     arena: &'a Arena,
@@ -79,8 +89,7 @@ impl Reading<'_> {
     fn shared(&mut self, block: Block) {
         if !BLOCKS.contains(&block.kind.as_str()) {
             let message = format!("unknown block type `{}` in a file of tests", shown(&block.kind));
-            let elsewhere = ELSEWHERE.iter().find(|(kind, _)| *kind == block.kind).map(|(_, help)| (*help).to_owned());
-            let help = elsewhere
+            let help = elsewhere(&ELSEWHERE, &block.kind)
                 .or_else(|| did_you_mean(&block.kind, BLOCKS))
                 .unwrap_or_else(|| "write `test`, `variables` or `run \"NAME\"`".to_owned());
             self.diagnostics.push(Diagnostic::error(code::TEST, block.header, message, "not for tests").help(help));
@@ -122,7 +131,14 @@ impl Reading<'_> {
                     let mistake = Diagnostic::error(code::TEST, inner.header, message, "not available here");
                     self.diagnostics.push(mistake.help("put the tests beside that module, and run them with `-chdir`"));
                 }
-                _ => unknown_block(&inner, "a run", &RUN, self.diagnostics),
+                other => match elsewhere(&ELSEWHERE, other) {
+                    Some(help) => {
+                        let message = format!("unknown block `{}` in a run", shown(other));
+                        let mistake = Diagnostic::error(code::TEST, inner.header, message, "not for tests");
+                        self.diagnostics.push(mistake.help(help));
+                    }
+                    None => unknown_block(&inner, "a run", &RUN, self.diagnostics),
+                },
             }
         }
         if let Some(items) = block.body.words.remove("command") {
@@ -135,6 +151,15 @@ impl Reading<'_> {
         let expected = block.body.words.remove("expect_failures").unwrap_or_default();
         self.expected(&expected);
         let mut rest = Rest::new(block, "a run", self.diagnostics);
+        // Runs never wait for each other here, so nothing needs to be said about that.
+        let _ = rest.take("parallel");
+        for (name, help) in ELSEWHERE_IN_RUN {
+            if let Some(attribute) = rest.take(name) {
+                let message = format!("unknown attribute `{name}` of a run");
+                let mistake = Diagnostic::error(code::TEST, attribute.name, message, "not for tests");
+                self.diagnostics.push(mistake.help(help));
+            }
+        }
         let own = rest.take("recording").and_then(|attribute| self.text(attribute));
         rest.finish(&RUN, self.diagnostics);
         if assertions.is_empty() && expected.is_empty() {
