@@ -110,11 +110,14 @@ pub(crate) enum Run {
 pub(crate) struct Call<'a> {
     pub arguments: Vec<Value>,
     pub files: &'a dyn Files,
+    /// Whether an argument is a secret or holds one, so that no reason may name it.
+    pub secret: bool,
     /// Steps that the call takes beyond those for looking at its arguments and its result.
     pub cost: u64,
 }
 
-/// Why a function has no result. The reason never holds any of the arguments, because they may be secrets.
+/// Why a function has no result. The reason holds nothing of an argument that is a secret, of which
+/// [`Call::secret`] tells; most hold nothing of any.
 pub(crate) struct Failure {
     pub argument: Option<usize>,
     pub code: Code,

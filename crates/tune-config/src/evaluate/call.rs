@@ -46,7 +46,8 @@ impl Evaluator<'_> {
         if unknown {
             return Value::unknown(function.gives.as_type()).mark(sensitive);
         }
-        let mut call = Call { arguments: converted, files: self.files, cost: 0 };
+        let secret = arguments.iter().any(Value::has_secret);
+        let mut call = Call { arguments: converted, files: self.files, secret, cost: 0 };
         let outcome = match function.run {
             Run::Eager(run) => run(&mut call),
             Run::Template(run) => run(&mut call).and_then(|template| self.whole_template(&template)),

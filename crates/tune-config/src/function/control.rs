@@ -2,7 +2,9 @@
 
 use super::{Function, Marks, Run, Shape, row, takes};
 use crate::code;
+use crate::diagnostic::Diagnostic;
 use crate::evaluate::Evaluator;
+use crate::source::Span;
 use crate::syntax::ir::ExprId;
 use crate::types::Type;
 use crate::value::Value;
@@ -53,38 +55,42 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// Evaluates without reporting. `None` stands for a mistake in this very expression; poison from a mistake that was
-/// reported elsewhere is a value like any other.
-fn attempt(evaluator: &mut Evaluator<'_>, id: ExprId) -> Option<Value> {
+/// Evaluates without reporting. An error is a mistake in this very expression, the first of them; poison from a mistake
+/// that was reported elsewhere is a value like any other.
+fn attempt(evaluator: &mut Evaluator<'_>, id: ExprId) -> Result<Value, Box<Diagnostic>> {
     let before = evaluator.diagnostics.len();
     let value = evaluator.evaluate(id);
-    let failed = evaluator.diagnostics.len() > before;
     // A spent budget is no failure of the expression: nothing at all can be evaluated after it.
     let over = evaluator.diagnostics[before..].iter().any(|mistake| mistake.code == code::BUDGET);
     if over {
-        return Some(Value::POISON);
+        return Ok(Value::POISON);
     }
-    evaluator.diagnostics.truncate(before);
-    if failed { None } else { Some(value) }
+    let first = evaluator.diagnostics.drain(before..).next();
+    first.map_or(Ok(value), |mistake| Err(Box::new(mistake)))
 }
 
 fn first_that_works(evaluator: &mut Evaluator<'_>, ids: &[ExprId], id: ExprId) -> Value {
+    let mut failed = Vec::new();
     for argument in ids {
         match attempt(evaluator, *argument) {
             // What is not known yet may still turn out to be a mistake, so no later expression can be ruled out.
-            Some(value) if value.has_unknown() => return Value::unknown(Type::Any).mark(value.has_secret()),
-            Some(value) => return value,
-            None => {}
+            Ok(value) if value.has_unknown() => return Value::unknown(Type::Any).mark(value.has_secret()),
+            Ok(value) => return value,
+            Err(mistake) => failed.push((evaluator.arena.span(*argument), mistake.message)),
         }
     }
-    evaluator.fail(code::EXPRESSION, id, "`try` found nothing that works", "none of these can be evaluated")
+    let call = evaluator.arena.span(id);
+    let name = Span { end: call.start + 3, ..call };
+    let mistake = Diagnostic::error(code::EXPRESSION, name, "`try` found nothing that works", "none can be evaluated");
+    let mistake = failed.into_iter().fold(mistake, |mistake, (span, why)| mistake.label(span, why));
+    evaluator.report(mistake)
 }
 
 fn can(evaluator: &mut Evaluator<'_>, ids: &[ExprId], _: ExprId) -> Value {
     match ids.first().map(|argument| attempt(evaluator, *argument)) {
-        Some(Some(value)) if value.has_poison() => Value::POISON,
-        Some(Some(value)) if value.has_unknown() => Value::unknown(Type::Bool),
-        Some(outcome) => Value::bool(outcome.is_some()),
+        Some(Ok(value)) if value.has_poison() => Value::POISON,
+        Some(Ok(value)) if value.has_unknown() => Value::unknown(Type::Bool),
+        Some(outcome) => Value::bool(outcome.is_ok()),
         None => Value::POISON,
     }
 }

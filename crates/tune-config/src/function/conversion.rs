@@ -35,10 +35,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn converted(call: &mut Call<'_>, wanted: &Type) -> Result<Value, Failure> {
-    convert(call.value(0), wanted).map_err(|_| {
-        // The reason must not name the value, so it is taken from the value as a secret.
-        let hidden = call.value(0).clone().mark(true);
-        let mismatches = convert(&hidden, wanted).err().unwrap_or_default();
+    convert(call.value(0), wanted).map_err(|mismatches| {
+        // Of a secret the reason must name no part, so it is taken from the value as a whole one.
+        let hidden = call.secret.then(|| call.value(0).clone().mark(true));
+        let mismatches = hidden.map_or(mismatches, |hidden| convert(&hidden, wanted).err().unwrap_or_default());
         Failure::of(0, mismatches.into_iter().next().map_or_else(String::new, |mismatch| mismatch.reason))
     })
 }

@@ -230,6 +230,7 @@ host \"a\" {
         check("var.pw", "(sensitive)");
         check("{ a = var.pw }", "{\n  \"a\" = (sensitive)\n}");
         check("\"${var.pw}!\"", "(sensitive)");
+        check("tolist([1, sensitive(2)])", "[\n  1,\n  (sensitive),\n]");
     }
 
     #[test]

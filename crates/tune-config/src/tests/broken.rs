@@ -381,7 +381,7 @@ r#"locals {
             r#"file «"/etc/passwd"» `file` cannot be computed"#,
             r#"file «"../x"» `file` cannot be computed"#,
             r#"file «"nope"» `file` cannot be computed"#,
-            r#"expression «try(tonumber("x"), [].a)» `try` found nothing that works"#,
+            r"expression «try» `try` found nothing that works",
         ],
     ),
     (

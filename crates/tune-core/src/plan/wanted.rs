@@ -135,7 +135,11 @@ fn overlaps(kinds: &Kinds, desired: &BTreeMap<Address, Desired>) -> Vec<Mistake>
                     format!("`{label}` on `{}` is managed by two resources, `{first}` and `{address}`", resource.host),
                     "managed here as well",
                 )
-                .with_help("manage it in one resource only"),
+                .with_help(if address.block() == first.block() {
+                    "let each instance manage something else, or write one resource without `count` and `for_each`"
+                } else {
+                    "manage it in one resource only"
+                }),
                 related: Some(Related {
                     address: (*first).clone(),
                     path: (*path).clone(),

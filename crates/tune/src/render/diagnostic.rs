@@ -111,9 +111,14 @@ impl Notice {
             Some(Place::of(&configuration.sources, configuration.span_of(address, path)?, label))
         };
         let problem = &mistake.problem;
-        let first = place(&mistake.address, &problem.path, &problem.label);
+        let mut first = place(&mistake.address, &problem.path, &problem.label);
         let related = mistake.related.as_ref().filter(|_| first.is_some());
-        let second = related.and_then(|related| place(&related.address, &related.path, &related.label));
+        let mut second = related.and_then(|related| place(&related.address, &related.path, &related.label));
+        if let Some(first) = &mut first
+            && second.take_if(|second| second.is_at(first)).is_some()
+        {
+            "both are instances of this block".clone_into(&mut first.label);
+        }
         let mut message = problem.message.clone();
         let address = mistake.address.to_string();
         // The marked text stands for every instance of its block, so the message says which one is meant.
@@ -149,6 +154,11 @@ impl Place {
     pub(crate) fn of(sources: &Sources, span: Span, label: &str) -> Self {
         let range = span.start as usize..span.end as usize;
         Self { source: sources.shared(span.file), range, label: label.to_owned() }
+    }
+
+    /// Returns whether both mark the same.
+    fn is_at(&self, other: &Self) -> bool {
+        self.range == other.range && self.source.name == other.source.name
     }
 }
 
