@@ -7,6 +7,7 @@ mod condition;
 mod console;
 mod content;
 mod data;
+mod finding;
 mod host;
 mod instance;
 mod module;

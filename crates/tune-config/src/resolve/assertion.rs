@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tune_core::Value as CoreValue;
 
+use super::finding::{finding, named_parts};
 use super::{Answers, Missing, Resolution, Resolved};
 use crate::code;
 use crate::configuration::Configuration;
@@ -11,12 +12,9 @@ use crate::convert::{bool_of, given, text_of};
 use crate::diagnostic::{Diagnostic, Diagnostics, shown};
 use crate::evaluate::{Budget, Evaluator, Scope};
 use crate::module::{Module, TestRun};
-use crate::syntax::ir::{Access, Binary, Expr, ExprId, Reference, Root, Step};
+use crate::syntax::ir::{Binary, Expr, ExprId, Reference, Root};
 use crate::value::{Data, Value};
 use crate::variable::Inputs;
-
-/// A found value is cut after this many characters.
-const LONGEST_FINDING: usize = 200;
 
 /// What names mean in the assertions of a test: everything that the configuration itself declares.
 pub struct Scene {
@@ -128,46 +126,18 @@ impl Judge<'_> {
         said
     }
 
-    /// Returns what everything was that the condition names. Parts within a `for` are not among them, because they have
-    /// another value for each element.
+    /// Returns what everything was that the condition names.
     fn findings(&self, condition: Root) -> Vec<String> {
         let arena = &self.module.arena;
-        let is_fixed = |step: &Step| match step.access {
-            Access::Attribute(_) | Access::Position(_) => true,
-            Access::Index(index) => matches!(arena.expr(index), Expr::Literal(_) | Expr::Template(_)),
-            Access::Splat | Access::AttributeSplat => false,
-        };
-        let mut parts: Vec<ExprId> = Vec::new();
-        for (id, expr, _) in arena.within(condition) {
-            match expr {
-                Expr::Reference(_) => parts.push(id),
-                Expr::Access { base, steps } if parts.contains(base) && steps.iter().all(is_fixed) => {
-                    parts.retain(|part| part != base);
-                    parts.push(id);
-                }
-                _ => {}
-            }
-        }
         let mut findings = self.never_equal(condition);
-        for part in parts {
+        for part in named_parts(arena, condition) {
             let Ok(value) = self.evaluate(part) else { continue };
-            let text = shown(self.module.sources.marked(arena.span(part)));
-            let finding = format!("{text} is {}", finding(&value));
+            let finding = finding(self.module.sources.marked(arena.span(part)), &value);
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
         }
         findings
-    }
-}
-
-fn finding(value: &Value) -> String {
-    if value.has_secret() {
-        return "a secret".to_owned();
-    }
-    match &value.data {
-        Data::Map(map) if map.host.is_some() => "a host".to_owned(),
-        _ => tune_core::text::visible(&value.to_core().to_string(), LONGEST_FINDING),
     }
 }
 

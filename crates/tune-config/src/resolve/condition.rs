@@ -1,25 +1,37 @@
 //! Conditions that a configuration sets itself: rules for variables, what must hold before and after a resource or a
 //! question, and the assertions of checks.
 
+use super::finding::{brief_finding, named_parts};
 use super::{Dependencies, Resolution, Surroundings};
 use crate::code;
 use crate::convert::{bool_of, given, text_of};
 use crate::diagnostic::Diagnostic;
+use crate::evaluate::{Budget, Evaluator, Scope};
 use crate::module::Validation;
-use crate::syntax::ir::Reference;
+use crate::syntax::ir::{Reference, Root};
 use crate::types::Type;
 use crate::value::{Data, Value};
 
 /// What a condition says.
 pub(super) enum Outcome {
     Holds,
-    /// The `error_message`, as it may stand within a message of ours.
-    Fails(String),
+    Fails(Failure),
     /// Something it needs is not known yet.
     Unknown,
     /// It was reported.
     Mistake,
 }
+
+/// Why a condition does not hold.
+pub(super) struct Failure {
+    /// The `error_message`, as it may stand within a message of ours.
+    pub reason: String,
+    /// What to say of the condition itself: that it does not hold, and what its parts are.
+    pub label: String,
+}
+
+/// This many parts of a condition are told.
+const MOST_FINDINGS: usize = 4;
 
 impl Resolution<'_> {
     /// Evaluates a condition and its message. A mistake in either is reported, whatever the condition says.
@@ -41,10 +53,13 @@ impl Resolution<'_> {
         }
         match bool_of(&holds) {
             Some(true) => Outcome::Holds,
-            Some(false) => Outcome::Fails(match text_of(&message) {
-                Some(text) if !message.has_secret() => shown_message(&text),
-                _ => "its rule is not met".to_owned(),
-            }),
+            Some(false) => {
+                let reason = match text_of(&message) {
+                    Some(text) if !message.has_secret() => shown_message(&text),
+                    _ => "its rule is not met".to_owned(),
+                };
+                Outcome::Fails(Failure { reason, label: self.does_not_hold(condition.condition, surroundings) })
+            }
             None if holds.has_poison() => Outcome::Mistake,
             None if may_be(&holds, &Type::Bool) => Outcome::Unknown,
             None => {
@@ -54,6 +69,25 @@ impl Resolution<'_> {
                 Outcome::Mistake
             }
         }
+    }
+
+    fn does_not_hold(&self, condition: Root, surroundings: Surroundings<'_>) -> String {
+        let arena = &self.module.arena;
+        let mut findings: Vec<String> = Vec::new();
+        for part in named_parts(arena, condition) {
+            let scope = Scope { names: self.names(), each: surroundings.each, index: surroundings.index };
+            let (mut budget, mut mistakes) = (Budget::default(), Vec::new());
+            let value = Evaluator::new(arena, &self.files, scope, &mut budget, &mut mistakes).evaluate(part);
+            let finding = brief_finding(self.configuration.sources.marked(arena.span(part)), &value);
+            if !value.has_poison() && !value.has_unknown() && !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        findings.truncate(MOST_FINDINGS);
+        if findings.is_empty() {
+            return "this does not hold".to_owned();
+        }
+        format!("this does not hold: {}", findings.join("; "))
     }
 
     /// Returns how a test of the configuration names something: only what stands in its own folder has such a name.
@@ -79,12 +113,12 @@ impl Resolution<'_> {
         for condition in conditions {
             match self.condition(condition, surroundings, dependencies) {
                 Outcome::Holds => {}
-                Outcome::Fails(reason) => {
+                Outcome::Fails(failure) => {
                     all = Some(false);
                     let (name, which) = what;
-                    let message = format!("{name} does not meet its {which}: {reason}");
+                    let message = format!("{name} does not meet its {which}: {}", failure.reason);
                     let span = self.module.arena.span(condition.condition.expr);
-                    let mistake = Diagnostic::error(code::CONDITION, span, message, "this does not hold");
+                    let mistake = Diagnostic::error(code::CONDITION, span, message, failure.label);
                     let subject = self.subject(subject);
                     self.diagnostics.push(mistake.subject(subject));
                 }

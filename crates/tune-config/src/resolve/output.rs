@@ -22,10 +22,10 @@ impl Resolution<'_> {
 
     fn validation(&mut self, name: &str, validation: &Validation) {
         let outcome = self.condition(validation, Surroundings::default(), &mut Dependencies::default());
-        if let Outcome::Fails(reason) = outcome {
-            let message = format!("the value of the variable `{}` is refused: {reason}", shown(name));
+        if let Outcome::Fails(failure) = outcome {
+            let message = format!("the value of the variable `{}` is refused: {}", shown(name), failure.reason);
             let span = self.module.arena.span(validation.condition.expr);
-            let mistake = Diagnostic::error(code::VALIDATION, span, message, "this does not hold");
+            let mistake = Diagnostic::error(code::VALIDATION, span, message, failure.label);
             let subject = self.subject(&format!("var.{name}"));
             self.diagnostics.push(mistake.subject(subject));
         }

@@ -71,10 +71,10 @@ impl Resolution<'_> {
     /// says how things are, and stops nothing by itself.
     fn assertion(&mut self, name: &str, assertion: &Validation) {
         let outcome = self.condition(assertion, Surroundings::default(), &mut Dependencies::default());
-        if let Outcome::Fails(reason) = outcome {
-            let message = format!("the check `{}` fails: {reason}", shown(name));
+        if let Outcome::Fails(failure) = outcome {
+            let message = format!("the check `{}` fails: {}", shown(name), failure.reason);
             let span = self.module.arena.span(assertion.condition.expr);
-            let warning = Diagnostic::warning(code::CHECK, span, message, "this does not hold");
+            let warning = Diagnostic::warning(code::CHECK, span, message, failure.label);
             let subject = self.subject(&format!("check.{name}"));
             self.diagnostics.push(warning.subject(subject));
         }

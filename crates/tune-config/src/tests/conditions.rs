@@ -53,6 +53,19 @@ fn every_condition_that_fails_is_named_with_its_instance() {
 }
 
 #[test]
+fn what_does_not_hold_says_what_was_found() {
+    let label = |condition: &str| {
+        let text = resource(&block("precondition", condition, "\"no\""));
+        let text = format!("variable \"pw\" {{\n  default = \"hunter2\"\n  sensitive = true\n}}\n{text}");
+        mistakes(&text).list[0].labels[0].text.clone()
+    };
+    assert_eq!(label("var.limit > 5 && each.key == \"y\""), "this does not hold: var.limit is 5; each.key is \"x\"");
+    assert_eq!(label("length([1, host.h]) == var.limit"), "this does not hold: host.h is a host; var.limit is 5");
+    assert_eq!(label("var.pw == \"\""), "this does not hold: var.pw is a secret");
+    assert_eq!(label("1 == 2"), "this does not hold");
+}
+
+#[test]
 fn of_many_instances_the_first_are_named_and_the_rest_is_counted() {
     let hcl = "host \"h\" { address = \"h\" }\n\
                resource \"sysctl\" \"a\" {\n  count = 20\n  host = host.h\n  settings = { a = [1, 2][count.index] }\n}\n";
