@@ -92,7 +92,7 @@ pub(crate) async fn sight(power: &Arc<Power>, vmid: u32) -> Result<Sight, Connec
     let waits_for = match latest {
         _ if !status.running => Some("the VM to start".to_owned()),
         Some(task) if task.result.is_none() && task.kind != "qmstart" && task.kind != "hastart" => {
-            Some(trouble.unwrap_or_else(|| "its shutdown".to_owned()))
+            Some(trouble.unwrap_or_else(|| "its shutdown, which is under way".to_owned()))
         }
         Some(task) if task.result.is_none() => Some("the VM to start".to_owned()),
         _ if trouble.is_some() => trouble,

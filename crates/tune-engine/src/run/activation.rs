@@ -48,7 +48,11 @@ impl Pause {
 pub(super) fn waits_for(activation: &Activation, mark: &str, sight: &Result<Sight, ConnectionError>) -> Option<String> {
     match sight {
         Err(error) => Some(format!("an answer ({})", error.message)),
-        Ok(sight) if activation.verb.interrupts() && sight.mark == mark => Some("it to go down".to_owned()),
+        // What stands in the way of going down is what a person must know.
+        Ok(sight) if activation.verb.interrupts() && sight.mark == mark => Some(match &sight.waits_for {
+            Some(why) => format!("it to go down ({why})"),
+            None => "it to go down".to_owned(),
+        }),
         Ok(sight) => sight.waits_for.clone(),
     }
 }
@@ -242,5 +246,28 @@ async fn answered(sending: &mut Option<Pending<'_, Result<(), ConnectionError>>>
     match sending {
         Some(sending) => sending.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tune_core::activation::Verb;
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_machine_from_going_down_is_said() {
+        let cycle = Activation::of(Verb::PowerCycle, "107");
+        let said = |mark: &str, why: Option<&str>| {
+            let sight = Sight { mark: mark.to_owned(), waits_for: why.map(str::to_owned), is_stranded: false };
+            waits_for(&cycle, "pid 1", &Ok(sight)).unwrap_or_default()
+        };
+        assert_eq!(said("pid 1", None), "it to go down");
+        assert_eq!(
+            said("pid 1", Some("its shutdown failed: got timeout")),
+            "it to go down (its shutdown failed: got timeout)"
+        );
+        assert_eq!(said("off", Some("the VM to start")), "the VM to start");
+        assert_eq!(said("pid 2", None), "");
     }
 }

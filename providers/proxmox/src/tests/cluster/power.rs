@@ -46,7 +46,10 @@ async fn row_1_10_what_is_waited_for_is_said() {
     let before = lab.sight().await.unwrap();
     lab.order(&before.mark, VERY_LONG).await.unwrap();
     let down = lab.until("its shutdown", |sight| sight.waits_for.is_some()).await;
-    assert_eq!((down.mark.as_str(), down.waits_for.as_deref()), (before.mark.as_str(), Some("its shutdown")));
+    assert_eq!(
+        (down.mark.as_str(), down.waits_for.as_deref()),
+        (before.mark.as_str(), Some("its shutdown, which is under way"))
+    );
     lab.control.guest_power_off(VMID);
     lab.until_back(&before.mark).await;
 }
