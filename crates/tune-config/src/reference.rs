@@ -226,7 +226,9 @@ fn unknown_block(module: Names<'_>, (kind, name): (&Arc<str>, &Arc<str>), span: 
         let message = format!("`{}` stands for nothing", shown(&format!("{kind}.{name}")));
         let roots = ["var", "local", "host", "data", "module", "path", "each", "count"].into_iter();
         let roots = roots.chain(module.vocabulary.kind_names());
-        let help = did_you_mean(kind, roots).unwrap_or_else(|| {
+        let workspace = (kind.as_ref() == "terraform")
+            .then(|| "use a variable: one folder is one state, and there are no workspaces".to_owned());
+        let help = workspace.or_else(|| did_you_mean(kind, roots)).unwrap_or_else(|| {
             "put it in quotes if it is a text; references start with `var`, `local`, `host`, `data`, `each`, \
              `count` or the kind of a resource"
                 .to_owned()

@@ -20,7 +20,7 @@ use crate::types::Type;
 use crate::version;
 use crate::vocabulary::Vocabulary;
 pub(super) use call::meta;
-use rest::{Rest, constant_bool, constant_text, names_are_right, twice, unknown_block, validation};
+use rest::{Rest, constant_bool, constant_text, elsewhere, names_are_right, twice, unknown_block, validation};
 pub(super) use test_file::runs;
 
 /// Every block type, with the number of names that follow it.
@@ -117,8 +117,7 @@ impl<'a> Declarations<'a> {
         let Some((_, names)) = BLOCKS.into_iter().find(|(kind, _)| *kind == block.kind) else {
             let message = format!("unknown block type `{}`", shown(&block.kind));
             let known = BLOCKS.map(|(kind, _)| kind);
-            let elsewhere = ELSEWHERE.iter().find(|(kind, _)| *kind == block.kind).map(|(_, help)| (*help).to_owned());
-            let help = elsewhere
+            let help = elsewhere(&ELSEWHERE, &block.kind)
                 .or_else(|| did_you_mean(&block.kind, known))
                 .unwrap_or_else(|| format!("write one of {}", known.map(|kind| format!("`{kind}`")).join(", ")));
             diagnostics.push(Diagnostic::error(code::BLOCK, block.header, message, "not a block type").help(help));

@@ -60,7 +60,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Reports every attribute that was not taken.
+    /// Reports every attribute that was not taken. What Terraform has there says what to do instead.
     pub(super) fn finish(self, known: &[&str], diagnostics: &mut Vec<Diagnostic>) {
         for (name, attribute) in &self.attributes {
             let message = format!("unknown attribute `{}`", shown(name));
@@ -68,10 +68,29 @@ impl<'a> Rest<'a> {
             diagnostics.push(
                 Diagnostic::error(code::UNKNOWN_ATTRIBUTE, attribute.name, message, label)
                     .label(self.header, "in this block")
+                    .maybe_help(elsewhere(&ATTRIBUTES_ELSEWHERE, name))
                     .maybe_help(did_you_mean(name, known.iter().copied())),
             );
         }
     }
+}
+
+/// Attributes of Terraform's variables and outputs, and what to do here instead.
+const ATTRIBUTES_ELSEWHERE: [(&str, &str); 3] = [
+    ("depends_on", "remove it: what the value refers to comes first"),
+    ("deprecated", "say so in `description`"),
+    ("ephemeral", "write `sensitive = true`: no secret is kept in the state or in a plan"),
+];
+
+/// Blocks of Terraform's resources, and what to do here instead.
+const BLOCKS_ELSEWHERE: [(&str, &str); 2] = [
+    ("connection", "write `host = host.NAME`: a `host` block says how a machine is reached"),
+    ("provisioner", "remove it: a plan runs no command that you wrote; a probe `ssh` runs one, in a `check`"),
+];
+
+/// Returns what to do instead of something that Terraform has.
+pub(super) fn elsewhere(known: &[(&str, &str)], word: &str) -> Option<String> {
+    known.iter().find(|(known, _)| *known == word).map(|(_, help)| (*help).to_owned())
 }
 
 pub(super) fn validation(block: Block, what: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Validation> {
@@ -126,7 +145,7 @@ pub(super) fn unknown_block(block: &Block, what: &str, known: &[&str], diagnosti
     let help = if known.contains(&block.kind.as_str()) {
         Some(format!("write `{} = …`, it is an attribute", block.kind))
     } else {
-        did_you_mean(&block.kind, known.iter().copied())
+        elsewhere(&BLOCKS_ELSEWHERE, &block.kind).or_else(|| did_you_mean(&block.kind, known.iter().copied()))
     };
     let label = format!("{what} has no block of this name");
     diagnostics.push(Diagnostic::error(code::BLOCK, block.header, message, label).maybe_help(help));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tune_core::Address;
 
-use super::rest::{Rest, constant_text, twice, unknown_block, validation};
+use super::rest::{Rest, constant_text, elsewhere, twice, unknown_block, validation};
 use super::{Declared, names_are_right};
 use crate::code;
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
@@ -70,11 +70,6 @@ pub(in crate::module) fn runs(
         runs.push(run);
     }
     runs
-}
-
-/// Returns what to do instead of something that Terraform's tests have.
-fn elsewhere(known: &[(&str, &str)], word: &str) -> Option<String> {
-    known.iter().find(|(known, _)| *known == word).map(|(_, help)| (*help).to_owned())
 }
 
 struct Reading<'a> {
