@@ -240,6 +240,7 @@ host \"a\" {
         check("each.key", "tune::config::misplaced: `each` is used outside of a block with `for_each` <each.key>");
         check("1 +", "tune::config::syntax: a value is missing <+>");
         check("1e400", "tune::config::syntax: a number is out of range <e400>");
+        check("[1e400]", "tune::config::syntax: a number is out of range <e400>");
         check("nope(1)", "tune::config::unknown_function: unknown function `nope` <nope>");
     }
 

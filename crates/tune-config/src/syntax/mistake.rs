@@ -85,6 +85,11 @@ impl Place<'_> {
         let here = shown(&here);
         let expected = |what: &str| message.contains(what);
 
+        // The parser takes a number up to an exponent that it cannot hold.
+        let is_exponent = here.starts_with(['e', 'E']) && here[1..].starts_with(is_digit);
+        if is_exponent && self.text[..self.offset].ends_with(is_digit) {
+            return self.error(word, "a number is out of range", "the exponent is too large");
+        }
         if message.starts_with("invalid nesting depth") {
             return Diagnostic {
                 code: code::BUDGET,
@@ -179,9 +184,6 @@ impl Place<'_> {
         let (here, next) = (shown(&self.text[word.clone()]), self.text[self.offset..].chars().next());
         let before = self.text[..self.offset].trim_end();
         let follows_digit = self.text[..self.offset].ends_with(is_digit);
-        if follows_digit && here.starts_with(['e', 'E']) && here[1..].starts_with(is_digit) {
-            return self.error(word, "a number is out of range", "the exponent is too large");
-        }
         if let Some(operator) = self.operator() {
             return self.error(operator, "a value is missing", "nothing follows this");
         }

@@ -34,5 +34,11 @@ pub(super) const DIFFERENT: &[(&str, &str, &str, &str)] = &[
     (r#"fileset(".", "{*.txt,sub/*}")"#, r#"["motd.txt","note.txt","sub/a.txt"]"#, "<error>", "braces may hold folders"),
     (r#"fileset("sub", "../*.txt")"#, "<error>", r#"["../motd.txt","../note.txt"]"#, "a pattern does not lead out of its folder"),
     (r#"templatestring("Hi $${name}", { name = "A" })"#, r#""Hi A""#, "<error>", "a template may be any text, and not only a reference to one"),
+    ("length({ a = 1, a = 2 })", "<error>", "1", "a key that is written twice is a mistake"),
+    ("[1] == tolist([1])", "true", "false", "lists and tuples are one, and so are maps and objects"),
+    ("{ a = 1 } == tomap({ a = 1 })", "true", "false", "lists and tuples are one, and so are maps and objects"),
+    ("1 / 0 > 1", "<error>", "true", "a division by zero is a mistake"),
+    ("5 % 0", "<error>", "5", "a division by zero is a mistake"),
+    ("1e400 > 1", "<error>", "true", "a number that is written out ends at 1e308"),
     ("jsonencode(1/3)", r#""0.3333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333""#, r#""0.33333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333335""#, "numbers have 154 decimal digits"),
 ];
