@@ -482,10 +482,10 @@ impl Plan {
         self.resources.values().any(ResourcePlan::has_work)
     }
 
-    /// Counts resources by what happens to them.
+    /// Counts resources by what happens to them. Nothing happens to one that is held.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        for resource in self.resources.values() {
+        for resource in self.resources.values().filter(|resource| !resource.is_held()) {
             let writes = || resource.items.iter().filter_map(|item| item.step.change().map(|change| (item, change)));
             let adopts = resource.items.iter().any(ItemPlan::imports);
             let reverts = resource.items.iter().any(|item| matches!(item.step, Step::Revert(_) | Step::Forget));
@@ -537,6 +537,11 @@ impl ResourcePlan {
         let works =
             |item: &ItemPlan| matches!(item.step, Step::Record | Step::Write(_) | Step::Revert(_) | Step::Forget);
         self.outdated || self.items.iter().any(works) || self.needs_activation()
+    }
+
+    /// Returns whether nothing is written, because an item that is wanted cannot be read: the resource would stay half done.
+    pub fn is_held(&self) -> bool {
+        self.configured && self.items.iter().any(|item| matches!(item.step, Step::Unreadable(_)))
     }
 
     /// Returns whether something is away for a while before the values are in use.

@@ -103,8 +103,7 @@ pub(crate) fn view(context: Context<'_>, resource: &ResourcePlan) -> Option<View
     if kept > 0 && !lines.is_empty() {
         notes.push(format!("{kept} more {} as applied", if kept == 1 { "is" } else { "are" }));
     }
-    let unreadable = lines.iter().any(|line| line.symbol == Symbol::Unreadable);
-    if resource.configured && unreadable && resource.has_work() {
+    if resource.is_held() && resource.has_work() {
         notes.push("nothing is written here while one of its values cannot be read".to_owned());
     }
     let symbol = lines.iter().map(|line| line.symbol).max().unwrap_or(Symbol::Same);

@@ -231,7 +231,8 @@ fn remarks(title: &str, said: impl Iterator<Item = (Code, Vec<String>, String)>,
 pub(crate) fn summary(plan: &Plan) -> String {
     let counts = plan.summary();
     let unreadable = count(plan, |step| matches!(step, Step::Unreadable(_)));
-    let mut text = if plan.has_changes() {
+    let all_held = plan.resources.values().all(|resource| !resource.has_changes() || resource.is_held());
+    let mut text = if plan.has_changes() && !all_held {
         let import = if counts.import > 0 { format!("{} to import, ", counts.import) } else { String::new() };
         let activate = if counts.activate > 0 { format!(", {} to activate", counts.activate) } else { String::new() };
         let mut text = paint::strong(format!(
@@ -242,11 +243,11 @@ pub(crate) fn summary(plan: &Plan) -> String {
         if !interruptions.is_empty() {
             let _ = write!(text, " {}.", paint::notable(interruptions));
         }
-        let writes = plan.resources.values().flat_map(|resource| &resource.items);
-        let writes = writes.filter(|item| item.step.change().is_some()).count();
+        let writes = plan.resources.values().filter(|resource| !resource.is_held());
+        let writes = writes.flat_map(|resource| &resource.items).filter(|item| item.step.change().is_some()).count();
         text.push_str(&undo(writes, counts.irreversible));
         text
-    } else if plan.has_work() {
+    } else if plan.has_work() && !plan.has_changes() {
         paint::strong("No changes to any host.") + " An apply only brings the record up to date."
     } else if unreadable + counts.conflicts > 0 || !plan.owed.is_empty() || !plan.problems.is_empty() {
         paint::strong("Nothing can be done now.")
@@ -263,8 +264,11 @@ pub(crate) fn summary(plan: &Plan) -> String {
         let _ = write!(text, " {}.", plural(plan.owed.len(), "revert is owed", "reverts are owed"));
     }
     text.push('\n');
-    let originals = plan.resources.values().flat_map(|resource| &resource.items);
-    let originals = originals.filter(|item| matches!(item.adopt, Some(Adopted::Read { .. }))).count();
+    let originals = plan.resources.values().filter(|resource| !resource.is_held());
+    let originals = originals
+        .flat_map(|resource| &resource.items)
+        .filter(|item| matches!(item.adopt, Some(Adopted::Read { .. })))
+        .count();
     if originals > 0 {
         let what = plural(originals, "value is recorded as it is now", "values are recorded as they are now");
         text.push_str(&paint::faint(format!("An apply keeps what was there before: {what}, for `tune destroy`.")));

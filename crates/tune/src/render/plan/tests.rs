@@ -245,6 +245,28 @@ Nothing can be done now. 2 values could not be read.
 }
 
 #[test]
+fn what_is_held_is_not_counted_as_done() {
+    let why = Unreadable { code: Code("tune::proxmox::no_device"), message: "no such disk".to_owned(), help: None };
+    let held = || {
+        let unreadable = ItemPlan { live: None, adopt: None, ..item("cache", raw(""), Step::Unreadable(why.clone())) };
+        vec![unreadable, write("cores", "1", "2")]
+    };
+    let last = |fixture: &Fixture| {
+        let shown = anstream::adapter::strip_str(&super::text(fixture.context(), 100)).to_string();
+        assert!(shown.contains("# nothing is written here while one of its values cannot be read"), "{shown}");
+        shown.rsplit_once("\n\n").unwrap().1.to_owned()
+    };
+    let alone = Fixture::new(Operation::Apply).on("a", "pve", held());
+    assert_eq!(last(&alone), "Nothing can be done now. 1 value could not be read.\n");
+    let beside = Fixture::new(Operation::Apply).on("a", "pve", held()).on("a", "pig", vec![write("cores", "1", "2")]);
+    assert_eq!(
+        last(&beside),
+        "Plan: 1 to import, 0 to add, 1 to change, 0 to revert. It can be undone. 1 value could not be read.\nAn apply \
+         keeps what was there before: 1 value is recorded as it is now, for `tune destroy`.\n"
+    );
+}
+
+#[test]
 fn an_edited_file_shows_a_patch_and_its_mode() {
     let before = Raw::File(FileState { mode: 0o600, ..FileState::public("a = 1\nb = 2\n") });
     let after = Raw::File(FileState::public("a = 1\nb = \u{1b}[31m3\n"));
