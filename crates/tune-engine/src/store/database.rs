@@ -187,18 +187,18 @@ impl Database {
         Ok(())
     }
 
-    /// Replaces `old` by `new` and empties the journal, in one transaction; durable when it returns.
-    pub(super) fn replace(&mut self, old: &Content, new: &Content) -> Result<(), Fault> {
+    /// Replaces `old` by `new` and empties the journal, in one transaction; durable when it returns. Finished runs never
+    /// change: of `runs`, all that there are, those up to `known` are in the database already.
+    pub(super) fn replace(&mut self, old: &State, new: &State, runs: &[RunRecord], known: usize) -> Result<(), Fault> {
         let title = Title {
-            lineage: new.state.lineage.clone(),
-            serial: new.state.serial,
-            last_run: new.state.last_run,
-            head: head(&new.state, &new.runs),
-            soaks: soaks(&new.state),
+            lineage: new.lineage.clone(),
+            serial: new.serial,
+            last_run: new.last_run,
+            head: head(new, runs),
+            soaks: soaks(new),
         };
-        let (hosts, resources) = (hosts(&old.state, &new.state), resources(&old.state, &new.state));
-        let items = items(&old.state, &new.state);
-        let runs = runs(&old.runs, &new.runs);
+        let (hosts, resources, items) = (hosts(old, new), resources(old, new), items(old, new));
+        let runs = self::runs(&runs[known..]);
         let mut journal = Batch::default();
         for entry in 0..self.entries {
             journal.remove(&entry.to_be_bytes());
@@ -372,12 +372,9 @@ fn items(old: &State, new: &State) -> Batch {
     batch
 }
 
-fn runs(old: &[RunRecord], new: &[RunRecord]) -> Batch {
+fn runs(added: &[RunRecord]) -> Batch {
     let mut batch = Batch::default();
-    for run in old.iter().filter(|run| !new.contains(run)) {
-        batch.remove(&run.number.to_be_bytes());
-    }
-    for run in new.iter().filter(|run| !old.contains(run)) {
+    for run in added {
         batch.insert(&run.number.to_be_bytes(), record::seal(&RunText::from(run)));
     }
     batch

@@ -85,16 +85,23 @@ impl LocalStore {
 
     /// Records a run whose journal is lost, so that its number is not given again.
     fn give_up(&mut self, lost: &OpenRun) -> Result<(), StoreError> {
-        let mut content =
-            Content { state: self.content.state.clone(), runs: self.content.runs.clone(), events: Vec::new() };
-        mend::record_lost(&mut content, lost);
-        self.replace_content(content)?;
+        let mut state = self.content.state.clone();
+        let run = mend::record_lost(&mut state, lost);
+        self.replace_content(state, Some(run))?;
         self.export()
     }
 
-    fn replace_content(&mut self, content: Content) -> Result<(), StoreError> {
-        self.database.replace(&self.content, &content).map_err(|fault| fault.at(&self.folder))?;
-        self.content = content;
+    /// Puts a state in the place of the one that is there, and one more run into the history.
+    fn replace_content(&mut self, state: State, run: Option<RunRecord>) -> Result<(), StoreError> {
+        let Content { state: old, runs, events } = &mut self.content;
+        let known = runs.len();
+        runs.extend(run);
+        if let Err(fault) = self.database.replace(old, &state, runs, known) {
+            runs.truncate(known);
+            return Err(fault.at(&self.folder));
+        }
+        *old = state;
+        events.clear();
         Ok(())
     }
 }
@@ -126,9 +133,7 @@ impl Store for LocalStore {
     }
 
     fn commit(&mut self, state: State, run: RunRecord) -> Result<Committed, StoreError> {
-        let mut runs = self.content.runs.clone();
-        runs.push(run);
-        self.replace_content(Content { state, runs, events: Vec::new() })?;
+        self.replace_content(state, Some(run))?;
         Ok(Committed { export: self.export() })
     }
 
@@ -136,8 +141,7 @@ impl Store for LocalStore {
         if let Some(Event::Begin(header)) = self.content.events.first() {
             return Err(StoreError::OpenRun { number: header.run });
         }
-        let runs = self.content.runs.clone();
-        self.replace_content(Content { state, runs, events: Vec::new() })?;
+        self.replace_content(state, None)?;
         Ok(Committed { export: self.export() })
     }
 }
@@ -175,7 +179,7 @@ pub fn import(dir: &Path, holder: &Holder, wait: Duration, export: &Export) -> R
         content.state.last_run = content.state.last_run.max(seen.last_run);
     }
     if let Some(lost) = export.open_run.as_ref().filter(|run| run.number > content.state.last_run) {
-        mend::record_lost(&mut content, lost);
+        content.runs.push(mend::record_lost(&mut content.state, lost));
         warnings.push(mend::lost_journal(lost));
     }
     mend::fresh(&folder, &content)?;

@@ -219,9 +219,8 @@ fn rebuild(folder: &Path, database: Database, copy: &Export, warnings: &mut Vec<
 /// Puts a new database with this content in the place of whatever is there.
 pub(super) fn fresh(folder: &Path, content: &Content) -> Result<Database, StoreError> {
     database::remove(folder)?;
-    let empty = Content { state: State::default(), runs: Vec::new(), events: Vec::new() };
     let (mut database, _) = Database::open(folder).map_err(|fault| fault.at(folder))?;
-    database.replace(&empty, content).map_err(|fault| fault.at(folder))?;
+    database.replace(&State::default(), &content.state, &content.runs, 0).map_err(|fault| fault.at(folder))?;
     Ok(database)
 }
 
@@ -255,12 +254,12 @@ pub(super) fn last_seen(folder: &Path, lineage: &str) -> Result<Option<Seen>, St
     Ok(seen)
 }
 
-/// Writes into the history that a run was begun and nothing more is known of it.
-pub(super) fn record_lost(content: &mut Content, lost: &OpenRun) {
-    content.state.lineage.clone_from(&lost.lineage);
-    content.state.last_run = content.state.last_run.max(lost.number);
-    content.state.serial += 1;
-    content.runs.push(RunRecord {
+/// Takes into the state that a run was begun, and returns what the history says of it: nothing more is known.
+pub(super) fn record_lost(state: &mut State, lost: &OpenRun) -> RunRecord {
+    state.lineage.clone_from(&lost.lineage);
+    state.last_run = state.last_run.max(lost.number);
+    state.serial += 1;
+    RunRecord {
         activations: Vec::new(),
         number: lost.number,
         command: lost.command.clone(),
@@ -269,7 +268,7 @@ pub(super) fn record_lost(content: &mut Content, lost: &OpenRun) {
         finished: lost.started.clone(),
         result: RunResult::Stuck,
         changes: std::collections::BTreeMap::new(),
-    });
+    }
 }
 
 pub(super) fn lost_journal(lost: &OpenRun) -> String {

@@ -40,6 +40,38 @@ fn what_was_stored_is_there_again() {
 }
 
 #[test]
+fn the_whole_history_is_there_however_it_came_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = Vec::new();
+    for run in 1..=12 {
+        // Some in one process, some each in its own, the last ones on top of an import.
+        let mut store = open(dir.path()).unwrap();
+        assert_eq!((store.runs(), store.warnings()), (&history[..], &[][..]));
+        for run in run * 3 - 2..=run * 3 {
+            history.push(run_record(run));
+            store.append(&[begin(run), Event::End(RunResult::Done)]).unwrap();
+            store.commit(with_items(run, 3), run_record(run)).unwrap().export.unwrap();
+            assert_eq!(store.runs(), history);
+        }
+        let state = State { serial: store.state().serial + 1, ..store.state().clone() };
+        store.replace(state).unwrap().export.unwrap();
+        assert_eq!(store.runs(), history, "a state that is replaced leaves the history alone");
+        if run == 8 {
+            let export = store.to_export();
+            drop(store);
+            local::import(dir.path(), &holder(), Duration::ZERO, &export).unwrap();
+        }
+    }
+    // The database alone knows all of it, and so does the export alone.
+    for lost in ["state.json", "db"] {
+        let path = dir.path().join(".tune").join(lost);
+        let remove = if path.is_dir() { fs::remove_dir_all::<&Path> } else { fs::remove_file };
+        remove(&path).unwrap();
+        assert_eq!(open(dir.path()).unwrap().runs(), history, "without {lost}");
+    }
+}
+
+#[test]
 fn nobody_else_may_look_into_the_folder() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
