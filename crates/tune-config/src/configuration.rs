@@ -74,9 +74,9 @@ pub(crate) struct Places {
     pub blocks: BTreeMap<(usize, Reference), BlockPlaces>,
     /// By folder and check, then by probe.
     pub probes: BTreeMap<(usize, Arc<str>), BTreeMap<Address, BlockPlaces>>,
-    /// The reference that makes one resource wait for another, that puts a resource on a host, a host into a rollout,
-    /// or a check into its gates.
-    pub edges: BTreeMap<(Address, Address), Span>,
+    /// From each block to others, the reference that makes one resource wait for another, that puts a resource on a
+    /// host, a host into a rollout, or a check into its gates.
+    pub edges: BTreeMap<Address, BTreeMap<Address, Span>>,
 }
 
 /// Where one block was written.
@@ -167,7 +167,7 @@ impl Configuration {
     /// Returns the reference, explicit or not, that makes `from` wait for `to`. Beside resources that wait for each
     /// other, `from` may be a resource and `to` its host, or `from` a rollout and `to` a member or a gate.
     pub fn edge_span(&self, from: &Address, to: &Address) -> Option<Span> {
-        self.places.edges.get(&(from.clone(), to.clone())).copied()
+        self.places.edges.get(from)?.get(to).copied()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::source::{FileId, Files, Sources, Span};
 use crate::syntax::body::{Attribute, Body};
 use crate::syntax::ir::Root;
 use crate::syntax::lower::{Lowering, Output};
-use crate::syntax::parse::parse;
+use crate::syntax::parse::{Parsed, parse};
 use crate::vocabulary::Vocabulary;
 
 /// Values for variables, as a file of them gives them.
@@ -196,7 +196,7 @@ pub(super) fn read(
 
 pub(super) fn lower(file: FileId, sources: &Sources, output: &mut Output) -> Option<Body> {
     match parse(file, &sources.get(file).text) {
-        Ok(parsed) => Some(Lowering::new(file, &parsed.text, &parsed.repeated, output).file(&parsed.body)),
+        Ok(Parsed { body, text, repeated }) => Some(Lowering::new(file, &text, &repeated, output).file(body)),
         Err(mistake) => {
             output.diagnostics.push(mistake);
             None

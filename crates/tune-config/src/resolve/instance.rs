@@ -1,6 +1,7 @@
 //! How many instances a block has, and what `each` and `count` are in each.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use tune_core::{Address, InstanceKey, Number};
 
@@ -75,7 +76,7 @@ impl Resolution<'_> {
         if let Some(one) = one {
             return vec![one];
         }
-        let from_here = existing.range(block.clone()..).map(|(address, _)| address);
+        let from_here = existing.range((Bound::Included(block), Bound::Unbounded)).map(|(address, _)| address);
         from_here.take_while(|address| block.selects(address)).cloned().collect()
     }
 

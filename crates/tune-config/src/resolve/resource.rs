@@ -54,19 +54,17 @@ impl Resolution<'_> {
         let (Some(address), Some(_)) = (address, schema) else { return Value::POISON };
         let incomplete = entries.values().any(|value| value.has_poison() || value.has_unknown());
         if let Some(lifecycle) = lifecycle.filter(|_| !incomplete && provider != Some(None)) {
-            let edges = &mut self.configuration.places.edges;
-            for (to, span) in &dependencies.resources {
-                edges.insert((address.clone(), to.clone()), *span);
-            }
+            let depends_on: BTreeSet<Address> = dependencies.resources.keys().cloned().collect();
+            let mut edges = dependencies.resources;
             for (name, value) in &entries {
                 let (mut hosts, attribute) = (Vec::new(), block.content.attributes.get(name));
                 hosts_in(value, &mut hosts);
                 let span = attribute.map_or(block.header, |attribute| self.module.arena.span(attribute.value.expr));
                 for host in hosts {
-                    edges.entry((address.clone(), host)).or_insert(span);
+                    edges.entry(host).or_insert(span);
                 }
             }
-            let depends_on: BTreeSet<Address> = dependencies.resources.into_keys().collect();
+            self.configuration.places.edges.insert(address.clone(), edges);
             let resource = Resource {
                 address: address.clone(),
                 attributes: to_core(&entries, attributes),

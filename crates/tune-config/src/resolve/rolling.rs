@@ -118,9 +118,7 @@ impl Attributes<'_, '_> {
             return;
         }
         let resolution = self.resolution;
-        for (to, span) in edges {
-            resolution.configuration.places.edges.insert((address.clone(), to), span);
-        }
+        resolution.configuration.places.edges.insert(address.clone(), edges);
         if let Some(last) = last {
             resolution.live.lasts.insert(address.clone(), last);
         }

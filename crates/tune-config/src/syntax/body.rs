@@ -84,64 +84,74 @@ enum Special {
 }
 
 impl Lowering<'_> {
-    /// Lowers a file.
-    pub(crate) fn file(&mut self, body: &SourceBody) -> Body {
-        self.body(body, Special::Nothing)
+    /// Lowers a file. The parser's tree is several times as large as what becomes of it, so each part is dropped as soon
+    /// as it is lowered.
+    pub(crate) fn file(&mut self, source: SourceBody) -> Body {
+        let mut body = Body::default();
+        for structure in source {
+            self.structure(&structure, Special::Nothing, &mut body, &mut None);
+        }
+        body
     }
 
     fn body(&mut self, source: &SourceBody, special: Special) -> Body {
         let mut body = Body::default();
         let mut of_type_name = None;
         for structure in source {
-            let attribute = match structure {
-                Structure::Attribute(attribute) => attribute,
-                Structure::Block(block) => {
-                    let block = self.block(block);
-                    body.blocks.push(block);
-                    continue;
-                }
-            };
-            let name = self.span_of(&attribute.key);
-            if let Some(original) = self.repeated.get(&name.range().start) {
-                let mut mistake = Diagnostic::error(
-                    code::DUPLICATE,
-                    name,
-                    format!("the attribute `{}` is written twice", shown(original)),
-                    "written again here",
-                );
-                let first = body.attributes.get(original.as_str()).map(|first| first.name).or(of_type_name);
-                if let Some(first) = first {
-                    mistake = mistake.label(first, "first written here");
-                }
-                self.report(mistake);
-                continue;
-            }
-            if special == Special::Provider && attribute.key.as_str() == "provider" {
-                let value = self.provider_name(&attribute.value);
-                body.provider = Some(ProviderAttribute { name, value });
-                continue;
-            }
-            if special == Special::Providers && attribute.key.as_str() == "providers" {
-                body.providers = self.provider_names(&attribute.value);
-                continue;
-            }
-            if let Special::Words(names) = special
-                && names.contains(&attribute.key.as_str())
-            {
-                let items = self.words(&attribute.value);
-                body.words.insert(attribute.key.as_str().into(), items);
-                continue;
-            }
-            if special == Special::Type && attribute.key.as_str() == "type" {
-                of_type_name = Some(name);
-                let span = self.span_of(&attribute.value);
-                body.of_type = Some((self.type_constraint(&attribute.value), span));
-                continue;
-            }
-            let value = self.root(&attribute.value);
-            body.attributes.insert(attribute.key.as_str().into(), Attribute { name, value });
+            self.structure(structure, special, &mut body, &mut of_type_name);
         }
         body
+    }
+
+    /// Lowers one attribute or block into the body that it stands in.
+    fn structure(&mut self, structure: &Structure, special: Special, body: &mut Body, of_type_name: &mut Option<Span>) {
+        let attribute = match structure {
+            Structure::Attribute(attribute) => attribute,
+            Structure::Block(block) => {
+                let block = self.block(block);
+                body.blocks.push(block);
+                return;
+            }
+        };
+        let name = self.span_of(&attribute.key);
+        if let Some(original) = self.repeated.get(&name.range().start) {
+            let mut mistake = Diagnostic::error(
+                code::DUPLICATE,
+                name,
+                format!("the attribute `{}` is written twice", shown(original)),
+                "written again here",
+            );
+            let first = body.attributes.get(original.as_str()).map(|first| first.name).or(*of_type_name);
+            if let Some(first) = first {
+                mistake = mistake.label(first, "first written here");
+            }
+            self.report(mistake);
+            return;
+        }
+        if special == Special::Provider && attribute.key.as_str() == "provider" {
+            let value = self.provider_name(&attribute.value);
+            body.provider = Some(ProviderAttribute { name, value });
+            return;
+        }
+        if special == Special::Providers && attribute.key.as_str() == "providers" {
+            body.providers = self.provider_names(&attribute.value);
+            return;
+        }
+        if let Special::Words(names) = special
+            && names.contains(&attribute.key.as_str())
+        {
+            let items = self.words(&attribute.value);
+            body.words.insert(attribute.key.as_str().into(), items);
+            return;
+        }
+        if special == Special::Type && attribute.key.as_str() == "type" {
+            *of_type_name = Some(name);
+            let span = self.span_of(&attribute.value);
+            body.of_type = Some((self.type_constraint(&attribute.value), span));
+            return;
+        }
+        let value = self.root(&attribute.value);
+        body.attributes.insert(attribute.key.as_str().into(), Attribute { name, value });
     }
 
     fn block(&mut self, block: &SourceBlock) -> Block {

@@ -1,7 +1,7 @@
 //! From the parser's tree to the arena. Names of functions and bound variables are resolved here, names of blocks
 //! later, when every file has been read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hcl_edit::expr::{
@@ -24,6 +24,7 @@ pub(crate) struct Output {
     pub arena: Arena,
     pub diagnostics: Vec<Diagnostic>,
     pub secrets: Vec<Span>,
+    pub names: HashSet<Arc<str>>,
 }
 
 /// Lowers the expressions of one file.
@@ -36,6 +37,8 @@ pub(crate) struct Lowering<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// Places whose text is a secret.
     pub secrets: &'a mut Vec<Span>,
+    /// Names in references: most are written many times, and each is kept once.
+    names: &'a mut HashSet<Arc<str>>,
     bound: Vec<Arc<str>>,
 }
 
@@ -46,8 +49,8 @@ impl<'a> Lowering<'a> {
         repeated: &'a HashMap<usize, String>,
         output: &'a mut Output,
     ) -> Self {
-        let Output { arena, diagnostics, secrets } = output;
-        Self { file, text, repeated, arena, diagnostics, secrets, bound: Vec::new() }
+        let Output { arena, diagnostics, secrets, names } = output;
+        Self { file, text, repeated, arena, diagnostics, secrets, names, bound: Vec::new() }
     }
 
     /// Lowers the value of one attribute.
@@ -305,18 +308,18 @@ impl<'a> Lowering<'a> {
     /// Returns what `first` and the names after it mean: two of them after `data` and `probe`, else one.
     fn reference(&mut self, first: &str, names: &[&str], span: Span) -> Expr {
         let reference = match (first, names) {
-            ("data", [kind, name]) => Reference::Data((*kind).into(), (*name).into()),
-            ("probe", [kind, name]) => Reference::Probe((*kind).into(), (*name).into()),
+            ("data", [kind, name]) => Reference::Data(self.name(kind), self.name(name)),
+            ("probe", [kind, name]) => Reference::Probe(self.name(kind), self.name(name)),
             ("data" | "probe", _) => {
                 let message = format!("`{first}` needs two names, a kind of source and a name");
                 let help = format!("write `{first}.KIND.NAME`");
                 self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, "there is only one here").help(help));
                 return Expr::Mistake;
             }
-            ("var", [name]) => Reference::Variable((*name).into()),
-            ("local", [name]) => Reference::Local((*name).into()),
-            ("module", [name]) => Reference::Module((*name).into()),
-            ("path", [name]) => Reference::Path((*name).into()),
+            ("var", [name]) => Reference::Variable(self.name(name)),
+            ("local", [name]) => Reference::Local(self.name(name)),
+            ("module", [name]) => Reference::Module(self.name(name)),
+            ("path", [name]) => Reference::Path(self.name(name)),
             ("each", ["key"]) => Reference::EachKey,
             ("each", ["value"]) => Reference::EachValue,
             ("count", ["index"]) => Reference::CountIndex,
@@ -326,9 +329,18 @@ impl<'a> Lowering<'a> {
                 self.report(Diagnostic::error(code::UNKNOWN_NAME, span, message, format!("there is only {known}")));
                 return Expr::Mistake;
             }
-            (kind, names) => Reference::Block(kind.into(), names.join(".").into()),
+            (kind, names) => Reference::Block(self.name(kind), self.name(&names.join("."))),
         };
         Expr::Reference(reference)
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(name.clone());
+        name
     }
 }
 
