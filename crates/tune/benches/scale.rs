@@ -9,6 +9,8 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod measure;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ use tune_core::resource::{Host, Resource};
 use tune_core::schema::{HostReference, KindSchema};
 use tune_engine::store::Holder;
 use tune_engine::{Conduct, Engine, Limits, LocalStore, Silent, Stop, Store as _, SystemClock};
+
+use crate::measure::{Cost, measure, peak_kib};
 
 const SHAPES: [&str; 3] = ["wide", "chain", "each"];
 const COMMANDS: [&str; 5] = ["validate", "plan", "apply", "plan again", "destroy"];
@@ -79,7 +83,7 @@ fn table(shape: &str, size: usize, rounds: usize, theirs: usize) {
         let mut line =
             format!("{shape:>6} {size:>6} {command:<11} {cpu:>7.2} s {each:>5.0} µs {:>4} MB", peak_kib / 1024);
         if let Some(folder) = &terraform {
-            let them = measure(&mut terraform_command(command, folder.path()));
+            let (them, _) = measure(&mut terraform_command(command, folder.path()));
             let ratio = them.cpu / cpu.max(0.01);
             let _ = write!(line, " {:>10.2} s {:>7} MB {ratio:>6.0}x", them.cpu, them.peak_kib / 1024);
         }
@@ -93,7 +97,7 @@ fn round(shape: &str, size: usize) -> [Cost; COMMANDS.len()] {
     fs::write(folder.path().join("main.tune.hcl"), tune_hcl(shape, size)).expect("the folder is ours");
     let this = env::current_exe().expect("this program has a path");
     COMMANDS.map(|command| {
-        let cost = measure(Command::new(&this).args(["--one", command]).arg(folder.path()));
+        let (cost, _) = measure(Command::new(&this).args(["--one", command]).arg(folder.path()));
         let peak = fs::read_to_string(folder.path().join("peak")).expect("it was written before the process ended");
         Cost { peak_kib: peak.parse().expect("it is a number"), ..cost }
     })
@@ -164,57 +168,6 @@ fn terraform_command(command: &str, folder: &Path) -> Command {
     };
     terraform.args(arguments).current_dir(folder);
     terraform
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    cpu: f64,
-    peak_kib: u64,
-}
-
-/// Runs a command and says what it and its children used.
-fn measure(command: &mut Command) -> Cost {
-    let before = children();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program is there");
-    let id = child.id();
-    let watcher = std::thread::spawn(move || {
-        let mut peak = 0;
-        while let Some(kib) = peak_kib(&id.to_string()) {
-            peak = peak.max(kib);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        peak
-    });
-    let mut complaints = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        let _ = std::io::Read::read_to_string(&mut stderr, &mut complaints);
-    }
-    let status = child.wait().expect("the command ends");
-    assert!(status.success(), "{command:?}: {complaints}");
-    Cost { cpu: children() - before, peak_kib: watcher.join().unwrap_or(0) }
-}
-
-/// The highest resident memory that a process reached so far.
-fn peak_kib(process: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
-}
-
-/// The CPU seconds of all children that have ended.
-fn children() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks: u64 = after_name.split(' ').skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    // The kernel counts in hundredths of a second for programs.
-    #[expect(clippy::cast_precision_loss, reason = "a benchmark does not run for millennia")]
-    let seconds = ticks as f64 / 100.0;
-    seconds
 }
 
 /// One command, as the program would carry it out, in a process of its own.

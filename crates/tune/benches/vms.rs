@@ -7,13 +7,17 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod measure;
+
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs, io, thread};
+use std::time::Duration;
+use std::{env, fs, io};
 
 use tune_pve_sim::Cluster;
+
+use crate::measure::{Cost, measure};
 
 const TOKEN: &str = "tune@pve!bench";
 const SECRET: &str = "0f1e2d3c-0000-4000-8000-000000000000";
@@ -50,22 +54,21 @@ fn row(machines: u32, rounds: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let mut server = Server::start(folder.path(), machines);
     fs::write(folder.path().join("fleet.tune.hcl"), configuration(&server.url, machines)).expect("the folder is ours");
-    let mut costs: Vec<Cost> = (0..rounds)
+    let mut rounds: Vec<(Duration, Cost, u32)> = (0..rounds)
         .map(|_| {
-            let cost = plan(folder.path());
-            Cost { requests: server.requests(), ..cost }
+            let (cost, wall) = plan(folder.path());
+            (wall, cost, server.requests())
         })
         .collect();
-    costs.sort_by_key(|cost| cost.wall);
-    let (best, median) = (&costs[0], costs[costs.len() / 2].wall.as_secs_f64());
-    let needed = (LATENCY * best.requests / IN_FLIGHT).as_secs_f64();
-    let wall = best.wall.as_secs_f64();
+    rounds.sort_by_key(|(wall, ..)| *wall);
+    let ((wall, cost, requests), (median, ..)) = (rounds[0], rounds[rounds.len() / 2]);
+    let [wall, median] = [wall, median].map(|time| time.as_secs_f64());
+    let needed = (LATENCY * requests / IN_FLIGHT).as_secs_f64();
     println!(
-        "{machines:>6} {:>9} {needed:>7.2} s {wall:>7.2} s {:>6.2} {median:>7.2} s {:>7.2} s {:>4} MB",
-        best.requests,
+        "{machines:>6} {requests:>9} {needed:>7.2} s {wall:>7.2} s {:>6.2} {median:>7.2} s {:>7.2} s {:>4} MB",
         wall / needed,
-        best.cpu,
-        best.peak_kib / 1024,
+        cost.cpu,
+        cost.peak_kib / 1024,
     );
 }
 
@@ -91,54 +94,10 @@ resource "proxmox_vm" "fleet" {{
     )
 }
 
-struct Cost {
-    wall: Duration,
-    cpu: f64,
-    peak_kib: u64,
-    requests: u32,
-}
-
-/// Plans once, and says what that took.
-fn plan(folder: &Path) -> Cost {
-    let before = children();
-    let started = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tune"))
-        .arg(format!("-chdir={}", folder.display()))
-        .args(["plan", "-json"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program is there");
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let watcher = thread::spawn(move || peak_kib(&status));
-    let complaints = io::read_to_string(child.stderr.take().expect("it is piped")).unwrap_or_default();
-    let success = child.wait().expect("the command ends").success();
-    let wall = started.elapsed();
-    assert!(success, "tune plan: {complaints}");
-    let peak_kib = watcher.join().expect("it only reads");
-    Cost { wall, cpu: children() - before, peak_kib, requests: 0 }
-}
-
-/// The highest resident memory that a process reaches, looked at until it is gone.
-fn peak_kib(status: &Path) -> u64 {
-    let mut peak = 0;
-    loop {
-        let text = fs::read_to_string(status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let Some(kib) = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()) else { return peak };
-        peak = kib;
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The CPU seconds of all children that have ended; the server is not among them.
-fn children() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks: u32 = after_name.split(' ').skip(13).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
-    // The kernel counts in hundredths of a second for programs.
-    f64::from(ticks) / 100.0
+/// Plans once, and says what that took. The server goes on meanwhile, so what it took is not in it.
+fn plan(folder: &Path) -> (Cost, Duration) {
+    let mut tune = Command::new(env!("CARGO_BIN_EXE_tune"));
+    measure(tune.arg(format!("-chdir={}", folder.display())).args(["plan", "-json"]))
 }
 
 /// The cluster, in a process of its own: its memory and its CPU are not those of `tune`.
