@@ -37,6 +37,10 @@ use tune_engine::{Conduct, Engine, Limits, LocalStore, Silent, Stop, Store as _,
 
 use crate::measure::{Cost, measure, peak_kib};
 
+/// As in the program, so that it costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SHAPES: [&str; 3] = ["wide", "chain", "each"];
 const COMMANDS: [&str; 5] = ["validate", "plan", "apply", "plan again", "destroy"];
 
