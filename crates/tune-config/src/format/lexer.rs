@@ -163,7 +163,7 @@ impl<'a> Lexer<'a> {
     fn code(&mut self, closes_template: bool) -> Step<'a> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Step::Stay };
-        if first == ' ' || first == '\t' {
+        if first == ' ' || first == '\t' || (first == '\r' && !closes_template && ends_blank(rest)) {
             self.spaces += 1;
             self.at += 1;
             return Step::Stay;
@@ -287,6 +287,13 @@ impl<'a> Lexer<'a> {
         self.push(kind, if rest[2..].starts_with('~') { 3 } else { 2 });
         Step::Enter(Mode::Code { in_template: true, braces: 0 })
     }
+}
+
+/// Returns whether a carriage return is nothing but space at the end of its line. Kept, it would be taken for a part of the
+/// line's end the next time.
+fn ends_blank(rest: &str) -> bool {
+    let after = rest.trim_start_matches(['\r', ' ', '\t']);
+    !rest.starts_with("\r\n") && (after.is_empty() || after.starts_with('\n'))
 }
 
 fn is_template(text: &str) -> bool {

@@ -50,6 +50,12 @@ fn a_carriage_return_that_only_a_template_takes_stays_in_it() {
 }
 
 #[test]
+fn a_carriage_return_at_the_end_of_a_line_is_space() {
+    assert_eq!(neat("a = 1\n\t\r\t\r\r\t\r\r\t\nb=2\n"), "a = 1\n\nb = 2\n");
+    assert_eq!(neat("a=1\r\n\r\r\nb=2\r\n"), "a = 1\r\n\r\nb = 2\r\n");
+}
+
+#[test]
 fn what_is_no_hcl_is_left_to_the_parser() {
     let mistakes = format("a.tune.hcl", "resource \"a\" {\n  x = \n}\n").unwrap_err();
     assert!(mistakes.has_errors());
