@@ -300,11 +300,9 @@ fn is_template(text: &str) -> bool {
     text.starts_with("${") || text.starts_with("%{")
 }
 
-/// Returns whether the sign before makes a template opener plain text: `$${` and `%%{`.
+/// Returns whether the sign before makes a template opener plain text: `$${` and `%%{`, and so after any number of signs.
 fn is_escaped_template(text: &str, index: usize) -> bool {
-    let sign = text.as_bytes()[index];
-    let run = text.as_bytes()[..index].iter().rev().take_while(|byte| **byte == sign).count();
-    is_template(&text[index..]) && run % 2 == 1
+    is_template(&text[index..]) && text.as_bytes()[..index].last() == Some(&text.as_bytes()[index])
 }
 
 /// Whether a name may begin so. The parser's rule: a name that it takes must not be taken apart here.

@@ -56,6 +56,15 @@ fn a_carriage_return_at_the_end_of_a_line_is_space() {
 }
 
 #[test]
+fn after_any_number_of_signs_an_opener_is_text() {
+    for signs in ["$$", "$$$", "$$$$", "%%", "%%%"] {
+        let text = format!("a = \"{signs}{{ x   +1 }}\"\nb = <<EOT\n{signs}{{ x   +1 }}\nEOT\n");
+        assert_eq!(neat(&text), text);
+    }
+    assert_eq!(neat("a = \"y${ x   +1 }\"\n"), "a = \"y${x + 1}\"\n");
+}
+
+#[test]
 fn what_is_no_hcl_is_left_to_the_parser() {
     let mistakes = format("a.tune.hcl", "resource \"a\" {\n  x = \n}\n").unwrap_err();
     assert!(mistakes.has_errors());
