@@ -11,12 +11,12 @@ use tune_core::problem::Problem;
 use tune_core::resource::Consent;
 use tune_core::text::visible;
 
-use crate::codes::{NOT_ALLOWED, ROOT_ONLY};
+use crate::codes::{NOT_ALLOWED, OLD_LIMIT, ROOT_ONLY};
 use crate::forecast::{self, Forecast};
 use crate::key::{Key, Place};
 use crate::permissions::{self, Need, POWER};
 use crate::property::PropertyString;
-use crate::table::ROOT;
+use crate::table::{DRIVE, ROOT};
 use crate::vm::{self, Cluster, Entry, LastCluster, Vm};
 use crate::{advice, canonical, combinations};
 
@@ -53,6 +53,7 @@ pub(crate) fn impact(question: &Question<'_>, clusters: &LastCluster) -> Impact 
     }
     let processors = cluster.processors.get(&vm.node).copied();
     impact.problems = combinations::problems(&items, &after, processors);
+    impact.problems.extend(old_limits(&vm, &judged));
     impact.problems.extend(not_allowed(&cluster, vmid, &vm, &judged, &after));
     impact.advice = advice::advice(question, vmid, &vm, &judged, &after);
     impact.runs_on = cluster.node_hosts.get(&vm.node).and_then(|host| host.parse().ok());
@@ -126,6 +127,30 @@ fn data_loss(one: &Judged<'_>) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Returns the disks whose change would take a limit away that stands there in an old notation: Proxmox makes `mbps=0.000`
+/// of it with any write of the disk.
+fn old_limits(vm: &Vm, judged: &[Judged<'_>]) -> Vec<Problem> {
+    let mut disks = BTreeSet::new();
+    let changing = judged.iter().filter(|one| !one.is_so && matches!(Place::of(&one.key.option), Some(Place::Disk(_))));
+    let old_limit = |one: &Judged<'_>| {
+        let disk = &one.key.option;
+        let string = PropertyString::parse(DRIVE, vm.options.get(disk)?.configured()?);
+        let old = ["bps", "bps_rd", "bps_wr"].into_iter().find(|limit| string.get(limit).is_some())?;
+        disks.insert(disk.clone()).then(|| {
+            let value = visible(string.get(old).unwrap_or_default(), 40);
+            let message =
+                format!("`{disk}` has the old limit `{old}={value}`, which Proxmox drops with any change of the disk");
+            let vmid = one.key.vmid;
+            Problem::new(OLD_LIMIT, one.item.path.clone(), message, "the limit would be lost")
+                .with_help(format!(
+                    "write it as `m{old}`, in megabytes, on the node first: `qm config {vmid}` shows the disk"
+                ))
+                .that_stops_applying()
+        })
+    };
+    changing.filter_map(old_limit).collect()
 }
 
 /// Returns what is pending in a machine and is nobody's here, as phrases.

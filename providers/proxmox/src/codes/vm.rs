@@ -14,6 +14,7 @@ pub(crate) const NOT_AN_OPTION: Code = Code("tune::proxmox::not_an_option");
 pub(crate) const IOTHREAD: Code = Code("tune::proxmox::iothread_ignored");
 pub(crate) const AIO_CACHE: Code = Code("tune::proxmox::aio_cache");
 pub(crate) const THROTTLE: Code = Code("tune::proxmox::throttle");
+pub(crate) const OLD_LIMIT: Code = Code("tune::proxmox::old_limit");
 pub(crate) const VIRTIO_ONLY: Code = Code("tune::proxmox::virtio_only");
 pub(crate) const BALLOON: Code = Code("tune::proxmox::balloon");
 pub(crate) const TOO_MANY_PROCESSORS: Code = Code("tune::proxmox::too_many_processors");
@@ -108,6 +109,13 @@ pub(super) const EXPLANATIONS: &[Explanation] = &[
         title: "limits of a disk that do not go together",
         text: "A limit for both directions excludes those for one direction; a burst needs its limit, and the length of a \
                burst needs the burst. The API refuses the disk's line as a whole.",
+    },
+    Explanation {
+        code: OLD_LIMIT,
+        title: "a limit of a disk in a notation that Proxmox no longer keeps",
+        text: "`bps`, `bps_rd` and `bps_wr` are limits in bytes from very old configurations. Proxmox still reads them, and \
+               writes `mbps=0.000` in their place, which is no limit, whenever anything of the disk is changed. So the disk \
+               is left alone until the limit is written in megabytes.",
     },
     Explanation {
         code: VIRTIO_ONLY,

@@ -152,6 +152,24 @@ fn what_does_not_go_together_is_found_before_anything_is_sent() {
 }
 
 #[test]
+fn an_old_limit_is_not_lost_on_the_way() {
+    let old = running().with("scsi0", "local-zfs:vm-107-disk-0,bps_rd=1000000,discard=on,size=64G");
+    let said = old.said(&writeback());
+    assert_eq!(
+        said[0],
+        "! old_limit disk[\"scsi0\"].cache: `scsi0` has the old limit `bps_rd=1000000`, which Proxmox drops with any change \
+         of the disk (the limit would be lost) -> write it as `mbps_rd`, in megabytes, on the node first: `qm config 107` \
+         shows the disk"
+    );
+    assert!(said[1..].iter().all(|line| line.starts_with('@')), "it is said once: {said:?}");
+    // What is so already changes nothing, and another option does not touch the disk.
+    assert_eq!(
+        old.said(&[("disk/scsi0/discard", Value::from(true)), ("onboot", Value::from(true))]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn a_missing_privilege_is_named_with_its_command() {
     let mut world = running();
     let may = [("VM.Audit".to_owned(), true), ("VM.Config.Disk".to_owned(), true)];
