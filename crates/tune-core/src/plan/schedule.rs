@@ -113,24 +113,24 @@ fn arrange(
 ) -> Result<Vec<Stage>, BTreeSet<Unit>> {
     let mut queue = Queue::of(units.edges());
     let mut stages = Vec::new();
-    while !queue.ready.is_empty() {
-        let quiet = |configured: bool| -> Vec<Unit> {
-            let is = |unit: &&Unit| matches!(unit, Unit::Quiet(it) if plan.resources[it].configured == configured);
-            queue.ready.iter().filter(is).cloned().collect()
-        };
-        let forward = quiet(true);
-        let done = if !forward.is_empty() {
-            stages.extend(wave(plan, &forward));
-            forward
-        } else if let Some(first) = units.first_turn(&queue.ready) {
-            let batch = batch(units, groups, members, &queue, first);
-            let taken = batch.iter().map(|host| Unit::Member(host.clone())).collect();
-            stages.push(Stage::Turn(turn(units, members, &batch)));
-            taken
-        } else {
-            let back = quiet(false);
-            stages.extend(wave(plan, &back));
-            back
+    while let Some(first) = queue.ready.first() {
+        let done = match first {
+            Unit::Quiet(_) => {
+                let quiet = queue.ready.iter().take_while(|unit| matches!(unit, Unit::Quiet(_)));
+                let quiet: Vec<Unit> = quiet.cloned().collect();
+                stages.extend(wave(plan, &quiet));
+                quiet
+            }
+            Unit::Member(_, host) => {
+                let batch = batch(units, groups, members, &queue, host);
+                stages.push(Stage::Turn(turn(units, members, &batch)));
+                batch.iter().map(|host| units.unit(host).clone()).collect()
+            }
+            Unit::Back(_) => {
+                let back: Vec<Unit> = queue.ready.iter().cloned().collect();
+                stages.extend(wave(plan, &back));
+                back
+            }
         };
         queue.finish(&done);
     }
@@ -172,7 +172,7 @@ impl Queue {
 fn wave(plan: &Plan, quiet: &[Unit]) -> Option<Stage> {
     let mut wave = Wave::default();
     for unit in quiet {
-        let Unit::Quiet(address) = unit else { continue };
+        let (Unit::Quiet(address) | Unit::Back(address)) = unit else { continue };
         if plan.resources[address].has_work() {
             wave.batches.entry(plan.resources[address].host.clone()).or_default().push(address.clone());
         }
@@ -193,15 +193,14 @@ fn batch(
     let Some(rollout) = units.rollout_of(first) else { return batch };
     let size = groups.batch_size(rollout, units.is_first(first));
     let mut down = members[first].down.clone();
-    let after = units.order_of(rollout).into_iter().skip_while(|host| *host != first).skip(1);
-    for host in after {
+    for host in units.after(first).iter().copied() {
         if batch.len() >= size {
             break;
         }
         // Waiting for a member of the same batch is only the order of the rollout, unless a resource says so too.
-        let may_go = queue.waits_for[&Unit::Member(host.clone())].iter().all(|unit| match unit {
-            Unit::Member(other) => batch.contains(other) && !units.depends(host, other),
-            Unit::Quiet(_) => false,
+        let may_go = queue.waits_for[units.unit(host)].iter().all(|unit| match unit {
+            Unit::Member(_, other) => batch.contains(other) && !units.depends(host, other),
+            Unit::Quiet(_) | Unit::Back(_) => false,
         });
         let together: BTreeSet<Address> = down.union(&members[host].down).cloned().collect();
         if !may_go || !groups.can_spare(&together) {

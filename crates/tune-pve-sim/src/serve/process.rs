@@ -20,6 +20,10 @@ use crate::tasks::is_error;
 /// How often a request looks again whether what it waits for is there.
 const STEP: Duration = Duration::from_millis(20);
 
+/// By how much a timer is late on average: tokio counts whole milliseconds and the kernel is asked for whole ones too, and
+/// both round up. A request that is to take 20 ms would take nearly 22.
+const ROUNDED_UP: Duration = Duration::from_millis(1);
+
 /// Answers a request; nothing if the connection is to break.
 pub(super) async fn process(shared: &Arc<Shared>, request: &Request) -> Option<Answer> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
@@ -31,6 +35,7 @@ pub(super) async fn process(shared: &Arc<Shared>, request: &Request) -> Option<A
         };
         return Some(Answer::json(200, "OK", &answer));
     }
+    let arrived = shared.clock.now();
     let path = String::from_utf8_lossy(&percent_decode(path.as_bytes())).into_owned();
     let (format, call) = match prepare(shared, request, &path, query) {
         Ok(prepared) => prepared,
@@ -45,7 +50,7 @@ pub(super) async fn process(shared: &Arc<Shared>, request: &Request) -> Option<A
         let random = shared.with(|world| crate::random::Random::new(world.random.next()));
         (strike(&mut traffic.faults, &info, &random), latency)
     };
-    shared.clock.sleep(latency).await;
+    shared.clock.sleep_until(arrived + latency.saturating_sub(ROUNDED_UP)).await;
     match fault {
         Some(FaultKind::LostBefore) => None,
         Some(FaultKind::LostAfter) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::Groups;
 use super::mistake;
-use super::units::{Unit, Units};
+use super::units::{Unit, Units, dependencies};
 use crate::address::Address;
 use crate::path::AttributePath;
 use crate::plan::member::perhaps_down;
@@ -183,11 +183,10 @@ pub(super) fn cycle(plan: &Plan, units: &Units<'_>, stuck: &BTreeSet<Unit>) -> M
     let names: Vec<String> = stuck
         .iter()
         .map(|unit| match unit {
-            Unit::Quiet(address) | Unit::Member(address) => format!("`{address}`"),
+            Unit::Quiet(address) | Unit::Member(_, address) | Unit::Back(address) => format!("`{address}`"),
         })
         .collect();
-    let across = units
-        .dependencies()
+    let across = dependencies(plan)
         .find(|(from, to)| is_stuck(from) && is_stuck(to) && units.unit_of(from) != units.unit_of(to));
     let first = stuck.iter().find_map(|unit| units.resources_in(unit).next());
     let place = across.map(|(from, _)| from).or(first);
