@@ -76,9 +76,23 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Returns a text as one word of a shell, for commands that a person copies.
+pub fn shell_word(word: &str) -> String {
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/,".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_a_shell_is_quoted_where_it_must_be() {
+        assert_eq!(shell_word("sysctl.a"), "sysctl.a");
+        assert_eq!(shell_word("sysctl.a[\"it's\"]"), "'sysctl.a[\"it'\\''s\"]'");
+        assert_eq!(shell_word("$(x) `y`; z"), "'$(x) `y`; z'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn escapes_become_visible() {

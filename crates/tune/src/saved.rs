@@ -15,7 +15,6 @@ use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::project::{self, Project};
 use crate::render::diagnostic::Notice;
-use crate::render::report::shell_word;
 
 /// So many differences are listed; whoever reads the first few knows enough.
 const LISTED: usize = 20;
@@ -61,7 +60,7 @@ impl Destination {
         saved_plan::write(&self.path, &saved, &self.key)
             .map_err(|error| refused("save the plan in", &self.name, &error))?;
         let name = tune_core::text::visible(&self.name.to_string_lossy(), 500);
-        let word = shell_word(&name);
+        let word = tune_core::text::shell_word(&name);
         Ok(format!(
             "\nSaved the plan to: {name}\n\nTo do exactly this, and nothing if anything has moved by then, run:\n    tune apply {word}\n"
         ))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_core::text::visible;
+use tune_core::text::{shell_word, visible};
 
 use crate::key::{Key, Place};
 use crate::property::PropertyString;
@@ -133,12 +133,15 @@ fn has(permissions: &BTreeMap<String, BTreeMap<String, bool>>, need: &Need) -> b
 pub(crate) fn grant(cluster: &Cluster, path: &str, lacking: &BTreeSet<&str>) -> String {
     let kept = cluster.permissions.as_ref().map(|permissions| effective(permissions, path)).unwrap_or_default();
     let all: BTreeSet<&str> = kept.into_iter().chain(lacking.iter().copied()).collect();
-    let privileges = all.into_iter().collect::<Vec<_>>().join(",");
-    let role = format!("Tune{}", path.trim_end_matches('/').replace('/', "-"));
+    // A bridge or a storage is named by whoever configured the machine, and privileges by the API.
+    let word = |text: &str| shell_word(&visible(text, 2000));
+    let privileges = word(&all.into_iter().collect::<Vec<_>>().join(","));
+    let role = word(&format!("Tune{}", path.trim_end_matches('/').replace('/', "-")));
+    let path_word = word(path);
     // Whoever may do something to everything need not be given it for everything below as well.
     let below = if path == "/" { " --propagate 0" } else { "" };
     let user = visible(&cluster.user, 80).replace('\'', "");
-    let acl = |whom: &str| format!("pveum acl modify {path} {whom} --roles {role}{below}");
+    let acl = |whom: &str| format!("pveum acl modify {path_word} {whom} --roles {role}{below}");
     let new = format!("on a node, run `pveum role add {role} --privs {privileges}` and `");
     match user.split_once('!') {
         None => format!("{new}{}`", acl(&format!("--users '{user}'"))),
@@ -310,6 +313,15 @@ mod tests {
             "on a node, run `pveum role add Tune --privs Sys.Modify` and `pveum acl modify / --users 'op@pve' --roles \
              Tune --propagate 0`"
         );
+    }
+
+    #[test]
+    fn what_others_named_is_quoted_in_a_command() {
+        let path = "/sdn/zones/localnetwork/vmbr0;reboot";
+        let said = grant(&cluster(&[(path, &[("$(id)", true)])]), path, &["SDN.Use"].into());
+        assert!(said.contains("--privs '$(id),SDN.Use'`"), "{said}");
+        assert!(said.contains("acl modify '/sdn/zones/localnetwork/vmbr0;reboot' "), "{said}");
+        assert!(said.contains("role add 'Tune-sdn-zones-localnetwork-vmbr0;reboot' "), "{said}");
     }
 
     #[test]

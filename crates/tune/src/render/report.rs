@@ -218,7 +218,7 @@ fn stuck_item(address: &Address, item: &StuckItem, kinds: &Kinds, rows: &mut Vec
     rows.push(Row::new(6, format!("ours    {}", show(kinds, &item.item, &item.ours))));
     rows.push(Row::new(6, format!("now     {now}")));
     rows.push(Row::new(6, safe(&item.message)));
-    let quoted = shell_word(&address.to_string());
+    let quoted = text::shell_word(&address.to_string());
     rows.push(Row::new(6, format!("to have ours:               tune apply -target={quoted}")));
     let back = format!("to have it as before tune:  tune destroy -target={quoted} -overwrite-drift={quoted}");
     rows.push(Row::new(6, back));
@@ -239,7 +239,7 @@ fn next(report: &Report, words: &Words) -> Vec<(&'static str, String)> {
         next.push(("Go on with:", words.again.clone()));
     }
     if let (Some(conflict), false) = (report.conflicts.first(), report.open) {
-        let address = shell_word(&conflict.address.to_string());
+        let address = text::shell_word(&conflict.address.to_string());
         next.push(("Revert anyway:", format!("{} -overwrite-drift={address}", words.again)));
     }
     let offered = words.offers_rollback && changed && !whole && !report.open;
@@ -293,12 +293,6 @@ fn show(kinds: &Kinds, id: &ItemId, raw: &Raw) -> String {
 
 fn safe(shown: &str) -> String {
     text::visible(shown, LONGEST_MESSAGE)
-}
-
-/// Returns a text as one word of a shell, for commands that a person copies.
-pub(crate) fn shell_word(word: &str) -> String {
-    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -424,11 +418,5 @@ mod tests {
   Find out with:     tune apply
 "#,
         );
-    }
-
-    #[test]
-    fn a_copied_address_is_one_word() {
-        assert_eq!(shell_word("sysctl.a"), "sysctl.a");
-        assert_eq!(shell_word("sysctl.a[\"it's\"]"), "'sysctl.a[\"it'\\''s\"]'");
     }
 }
