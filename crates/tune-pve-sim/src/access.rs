@@ -158,14 +158,8 @@ impl Access {
         let token = who.contains('!');
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let mut roles = BTreeMap::new();
-        let mut at = "/".to_owned();
         for depth in 0..=parts.len() {
-            if depth > 0 {
-                at.truncate(if depth == 1 { 0 } else { at.len() });
-                at.push('/');
-                at.push_str(parts[depth - 1]);
-            }
-            let Some(here) = self.rules.get(&at) else { continue };
+            let Some(here) = self.rules.get(&format!("/{}", parts[..depth].join("/"))) else { continue };
             let is_last = depth == parts.len();
             let pick = |wanted: &dyn Fn(&Rule) -> bool| -> BTreeMap<&str, bool> {
                 let fitting = here.iter().filter(|rule| wanted(rule) && (is_last || rule.propagate));
